@@ -1,0 +1,124 @@
+"""Configuration, read once at a process's door into frozen values; all faults are reported together.
+
+Every setting is one environment variable. A secret ``NAME`` may be given as a file by ``NAME_FILE``.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from indexer.clock import SimulatedClock
+from indexer.errors import ConfigError
+
+T = TypeVar("T")
+
+
+class Environment:
+    """Reads settings out of a mapping and collects every fault instead of stopping at the first."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+        self.faults: list[str] = []
+
+    def read(self, name: str, parse: Callable[[str], T], default: T | None = None) -> T:
+        """The parsed setting; ``default`` where it is not set, a fault where that is None.
+
+        After a fault the returned value must not be used: ``check`` raises before anyone can.
+        """
+        text = self._variables.get(name)
+        if text is None or text == "":
+            if default is None:
+                self.faults.append(f"{name} is not set")
+            return default  # type: ignore[return-value]
+        try:
+            return parse(text)
+        except (ValueError, OSError) as error:
+            self.faults.append(f"{name}={text!r}: {error}")
+            return default  # type: ignore[return-value]
+
+    def optional(self, name: str, parse: Callable[[str], T]) -> T | None:
+        """The parsed setting, or None where it is not set."""
+        return self.read(name, parse) if self._variables.get(name) else None
+
+    def secret(self, name: str, default: str | None = None) -> str:
+        """A secret from ``NAME_FILE`` or ``NAME``; never repeated in a fault."""
+        if path := self._variables.get(f"{name}_FILE"):
+            try:
+                return Path(path).read_text().strip()
+            except OSError as error:
+                self.faults.append(f"{name}_FILE={path!r}: {error.strerror}")
+                return ""
+        value = self._variables.get(name) or default
+        if value is None:
+            self.faults.append(f"neither {name} nor {name}_FILE is set")
+            return ""
+        return value
+
+    def check(self) -> None:
+        """Raises ConfigError naming every fault found so far."""
+        if self.faults:
+            raise ConfigError(self.faults)
+
+
+def positive(text: str) -> int:
+    """A whole number above zero."""
+    value = int(text)
+    if value <= 0:
+        raise ValueError("must be a whole number above zero")
+    return value
+
+
+def natural(text: str) -> int:
+    """A whole number from zero."""
+    value = int(text)
+    if value < 0:
+        raise ValueError("must be a whole number from zero")
+    return value
+
+
+def urls(text: str) -> tuple[str, ...]:
+    """One or more addresses, separated by commas."""
+    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not found or any("://" not in url for url in found):
+        raise ValueError("must be one or more addresses like http://host:port, separated by commas")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class IndexerConfig:
+    """What the indexer needs."""
+
+    database_url: str
+    """PostgreSQL, as ``postgresql://user:password@host:port/name``."""
+    rpc_urls: tuple[str, ...]
+    """HTTP or WebSocket endpoints of one chain, the preferred one first."""
+    chain_id: int
+    deployment: Path
+    """JSON file with the contracts' addresses and their first block (written by ``gridtrace deploy``)."""
+    clock: SimulatedClock
+    poll_interval_s: float
+    """How often the head is polled where no WebSocket tells of it."""
+
+    @classmethod
+    def read(cls, env: Environment) -> "IndexerConfig":
+        return cls(
+            database_url=env.secret("DATABASE_URL"),
+            rpc_urls=env.read("RPC_URL", urls),
+            chain_id=env.read("GRIDTRACE_CHAIN_ID", positive),
+            deployment=env.read("GRIDTRACE_DEPLOYMENT", Path),
+            clock=env.read("GRIDTRACE_CLOCK", SimulatedClock.parse, SimulatedClock()),
+            poll_interval_s=env.read("GRIDTRACE_POLL_INTERVAL_S", float, 0.25),
+        )
+
+    @classmethod
+    def from_environment(cls, variables: Mapping[str, str]) -> "IndexerConfig":
+        """Reads and checks the whole configuration.
+
+        Raises:
+            ConfigError: one or more settings are missing or wrong; names all of them.
+        """
+        env = Environment(variables)
+        config = cls.read(env)
+        env.check()
+        return config

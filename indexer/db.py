@@ -1,0 +1,64 @@
+"""PostgreSQL: the pool, named SQL files, and transactions owned by their caller."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from importlib.resources import files
+from typing import Any, TypeAlias
+
+import asyncpg
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+COMMAND_TIMEOUT_S = 30.0
+_NAME = re.compile(r"^-- (\w+) --.*$", re.MULTILINE)
+
+
+@cache
+def queries(module: str) -> dict[str, str]:
+    """The named statements of the SQL file beside a module: ``queries(__name__)["open_orders"]``.
+
+    A statement starts with a line ``-- name -- what it is for``. ``node.market.service`` reads
+    ``node/market/service.sql``.
+    """
+    package, _, name = module.rpartition(".")
+    return parse((files(package) / f"{name}.sql").read_text())
+
+
+def parse(text: str) -> dict[str, str]:
+    """Statements by name. Raises ValueError for a name that stands twice."""
+    parts = _NAME.split(text)
+    names, bodies = parts[1::2], parts[2::2]
+    if len(set(names)) != len(names):
+        raise ValueError(f"a statement name stands twice: {sorted(names)}")
+    return {name: body.strip() for name, body in zip(names, bodies, strict=True)}
+
+
+async def _set_up(connection: Any) -> None:
+    await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+
+
+async def connect(database_url: str, *, command_timeout_s: float = COMMAND_TIMEOUT_S) -> Connection:
+    """One connection, for a process's own long-lived work (listening, advisory locks)."""
+    connection = await asyncpg.connect(database_url, command_timeout=command_timeout_s, timeout=10)
+    await _set_up(connection)
+    return connection
+
+
+@asynccontextmanager
+async def open_pool(database_url: str, *, size: int = 10) -> AsyncIterator[Pool]:
+    """A pool for the life of a process. JSONB columns are Python values."""
+    async with asyncpg.create_pool(
+        database_url, min_size=1, max_size=size, command_timeout=COMMAND_TIMEOUT_S, timeout=10, init=_set_up
+    ) as pool:
+        yield pool
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """One unit of work: commits when the block ends, rolls back when it raises."""
+    async with pool.acquire() as connection, connection.transaction():
+        yield connection

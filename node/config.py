@@ -1,0 +1,100 @@
+"""The node's configuration: the indexer's, and what trading needs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexer.config import Environment, IndexerConfig, natural, positive
+
+
+def _slot_length(text: str) -> int:
+    seconds = positive(text)
+    if 3_600 % seconds:
+        raise ValueError("must divide an hour")
+    return seconds
+
+
+@dataclass(frozen=True, slots=True)
+class MarketRules:
+    """What the market lets through and charges. Prices are micro-currency per kWh, energy Wh, times seconds."""
+
+    slot_s: int
+    """Length of a delivery slot."""
+    gate_lead_s: int
+    """The gate of a slot closes this long before delivery starts."""
+    open_slots: int
+    """How many slots ahead of the gate take orders."""
+    price_min_per_kwh: int
+    price_max_per_kwh: int
+    tick_per_kwh: int
+    lot_wh: int
+    grid_fee_per_kwh: int
+    """Paid by the buyer on what is delivered."""
+    price_long_per_kwh: int
+    """What the grid pays for energy fed in beyond what was sold."""
+    price_short_per_kwh: int
+    """What the grid charges for energy taken beyond what was bought."""
+    carbon_g_per_kwh: int
+    """Emission factor of the grid energy that local energy replaces."""
+    reading_grace_s: int
+    """How long after a slot's end a reading may still arrive before its meter counts as missing."""
+    reading_gap_s: int
+    """Two readings further apart than this do not prove a register between them."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """What the node needs. Keys stay in files; the configuration only names them."""
+
+    indexer: IndexerConfig
+    redis_url: str
+    mqtt_url: str | None
+    market: MarketRules
+    operator_key_file: Path
+    """Signs every transaction of the node: 0x-prefixed hex private key, or an Ethereum keystore v3 file."""
+    operator_key_password_file: Path | None
+    gateway_key_file: Path
+    """Signs readings of meters that cannot sign themselves."""
+    grid_key_file: Path
+    """The grid supplier's account, counterparty of what local trade does not cover (its mandate is signed with it)."""
+    readings_salt_file: Path
+    """Secret from which the salt of every committed reading is derived."""
+    meter_poll_s: float
+    """Real seconds between two reads of a polled meter."""
+
+    @classmethod
+    def read(cls, env: Environment) -> "NodeConfig":
+        return cls(
+            indexer=IndexerConfig.read(env),
+            redis_url=env.read("REDIS_URL", str),
+            mqtt_url=env.optional("MQTT_URL", str),
+            market=MarketRules(
+                slot_s=env.read("GRIDTRACE_SLOT_S", _slot_length, 900),
+                gate_lead_s=env.read("GRIDTRACE_GATE_LEAD_S", natural, 300),
+                open_slots=env.read("GRIDTRACE_OPEN_SLOTS", positive, 4),
+                price_min_per_kwh=env.read("GRIDTRACE_PRICE_MIN_PER_KWH", int, -500_000),
+                price_max_per_kwh=env.read("GRIDTRACE_PRICE_MAX_PER_KWH", int, 4_000_000),
+                tick_per_kwh=env.read("GRIDTRACE_TICK_PER_KWH", positive, 100),
+                lot_wh=env.read("GRIDTRACE_LOT_WH", positive, 1),
+                grid_fee_per_kwh=env.read("GRIDTRACE_GRID_FEE_PER_KWH", natural, 20_000),
+                price_long_per_kwh=env.read("GRIDTRACE_PRICE_LONG_PER_KWH", int, 60_000),
+                price_short_per_kwh=env.read("GRIDTRACE_PRICE_SHORT_PER_KWH", int, 320_000),
+                carbon_g_per_kwh=env.read("GRIDTRACE_CARBON_G_PER_KWH", natural, 380),
+                reading_grace_s=env.read("GRIDTRACE_READING_GRACE_S", positive, 300),
+                reading_gap_s=env.read("GRIDTRACE_READING_GAP_S", positive, 1_800),
+            ),
+            operator_key_file=env.read("GRIDTRACE_OPERATOR_KEY_FILE", Path),
+            operator_key_password_file=env.optional("GRIDTRACE_OPERATOR_KEY_PASSWORD_FILE", Path),
+            gateway_key_file=env.read("GRIDTRACE_GATEWAY_KEY_FILE", Path),
+            grid_key_file=env.read("GRIDTRACE_GRID_KEY_FILE", Path),
+            readings_salt_file=env.read("GRIDTRACE_READINGS_SALT_FILE", Path),
+            meter_poll_s=env.read("GRIDTRACE_METER_POLL_S", float, 10.0),
+        )
+
+    @classmethod
+    def from_environment(cls, variables: Mapping[str, str]) -> "NodeConfig":
+        """Reads and checks the whole configuration; raises ConfigError naming every fault."""
+        env = Environment(variables)
+        config = cls.read(env)
+        env.check()
+        return config
