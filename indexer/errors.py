@@ -1,18 +1,6 @@
-"""The base of every error that Gridtrace raises on purpose, and the indexer's own."""
+"""The indexer's errors."""
 
-
-class GridtraceError(Exception):
-    """Something a person or a program can act on.
-
-    ``code`` is stable and published; ``retryable`` says whether the same call may succeed later. The class
-    docstring's first line is the default message.
-    """
-
-    code = "internal"
-    retryable = False
-
-    def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or (type(self).__doc__ or self.code).splitlines()[0])
+from contracts.errors import GridtraceError
 
 
 class ConfigError(GridtraceError):
@@ -36,3 +24,23 @@ class WrongChain(GridtraceError):
     """The RPC endpoint serves another chain than the configured one."""
 
     code = "wrong-chain"
+
+
+__all__ = ["ConfigError", "GridtraceError", "RpcUnavailable", "WrongChain"]
+
+
+class RpcRefused(GridtraceError):
+    """The RPC endpoint answered with an error."""
+
+    code = "rpc-refused"
+
+    def __init__(self, method: str, rpc_code: int, message: str, data: object = None) -> None:
+        self.method, self.rpc_code, self.rpc_message, self.data = method, rpc_code, message, data
+        super().__init__(f"{method}: {message} (code {rpc_code})")
+
+
+class Disagreement(GridtraceError):
+    """The RPC endpoint's answers contradict each other."""
+
+    code = "rpc-disagreement"
+    retryable = True

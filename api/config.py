@@ -1,0 +1,75 @@
+"""The API's configuration: the node's, and where and to whom it answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from contracts.typed_data import BadAddress, parse_address
+from indexer.config import Environment, positive
+from node.config import NodeConfig
+
+
+def _public_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/") or parts.query:
+        raise ValueError("must be http:// or https://, a host and nothing more")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _accounts(text: str) -> frozenset[bytes]:
+    try:
+        return frozenset(parse_address(part.strip()) for part in text.split(",") if part.strip())
+    except BadAddress as error:
+        raise ValueError(str(error)) from error
+
+
+def _flag(text: str) -> bool:
+    if text not in ("0", "1", "false", "true"):
+        raise ValueError("must be 1 or 0")
+    return text in ("1", "true")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiConfig:
+    """What the API needs."""
+
+    node: NodeConfig
+    host: str
+    """Interface to listen on."""
+    port: int
+    public_url: str
+    """How people reach the page; sign-in messages must name its host."""
+    operators: frozenset[bytes]
+    """Accounts that are administrators when they sign in."""
+    devnet: bool
+    """Offers the faucet. Never on a chain with real money."""
+
+    @property
+    def domain(self) -> str:
+        """Host and port that a sign-in message must name (EIP-4361)."""
+        return urlsplit(self.public_url).netloc
+
+    @property
+    def secure(self) -> bool:
+        """Whether cookies may only travel over TLS."""
+        return self.public_url.startswith("https://")
+
+    @classmethod
+    def read(cls, env: Environment) -> "ApiConfig":
+        port = env.read("GRIDTRACE_PORT", positive, 8_600)
+        return cls(
+            node=NodeConfig.read(env),
+            host=env.read("GRIDTRACE_HOST", str, "127.0.0.1"),
+            port=port,
+            public_url=env.read("GRIDTRACE_PUBLIC_URL", _public_url, f"http://127.0.0.1:{port}"),
+            operators=env.read("GRIDTRACE_OPERATORS", _accounts, frozenset()),
+            devnet=env.read("GRIDTRACE_DEVNET", _flag, False),  # noqa: FBT003
+        )
+
+    @classmethod
+    def from_environment(cls, variables: Mapping[str, str]) -> "ApiConfig":
+        """Reads and checks the whole configuration; raises ConfigError naming every fault."""
+        env = Environment(variables)
+        config = cls.read(env)
+        env.check()
+        return config

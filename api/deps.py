@@ -1,0 +1,116 @@
+"""What a route may ask for: the open services, a database connection, who is calling; and who may call it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from api.auth import Forbidden, SessionRequired, session_token
+from api.config import ApiConfig
+from indexer.clock import Clock
+from indexer.db import Connection, Pool, transaction
+from node import identity
+from node.bus import Bus
+from node.errors import NotFound
+from node.identity import Caller
+from node.participants import ChainContext
+
+ADMIN_ROLES: Final = frozenset({"admin", "super_admin"})
+OPERATOR_ROLES: Final = ADMIN_ROLES | {"auditor"}
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the lifespan opened."""
+
+    config: ApiConfig
+    pool: Pool
+    bus: Bus
+    clock: Clock
+    """Market time."""
+    real: Clock
+    """Real time, for sessions."""
+    chain: ChainContext
+
+    @property
+    def chain_id(self) -> int:
+        return self.config.node.indexer.chain_id
+
+
+def services(connection: HTTPConnection) -> Services:
+    """The services of the application that answers."""
+    found: Services = connection.app.state.services
+    return found
+
+
+Site = Annotated[Services, Depends(services)]
+
+
+async def _reader(site: Site) -> AsyncIterator[Connection]:
+    """One snapshot for all reads of a request, so that everything an answer says holds at the same block."""
+    async with site.pool.acquire() as db, db.transaction(isolation="repeatable_read", readonly=True):
+        yield db
+
+
+async def _writer(site: Site) -> AsyncIterator[Connection]:
+    """One request, one transaction, committed before the answer is sent."""
+    async with transaction(site.pool) as db:
+        yield db
+
+
+Reader = Annotated[Any, Depends(_reader, scope="function")]
+Writer = Annotated[Any, Depends(_writer, scope="function")]
+
+
+async def _caller(connection: HTTPConnection, site: Site) -> Caller | None:
+    token = session_token(connection, site.config)
+    if token is None:
+        return None
+    async with site.pool.acquire() as db:
+        return await identity.caller(db, token=token, now=site.real.now())
+
+
+MaybeCaller = Annotated[Caller | None, Depends(_caller)]
+
+
+# Every route declares one of these; a test looks.
+
+
+async def public() -> None:
+    """Anyone may read this."""
+
+
+async def by_signature() -> None:
+    """The signature in the request is the authority; the service that takes it checks it."""
+
+
+async def signed_in(found: MaybeCaller) -> Caller:
+    """Anyone who has signed in; what of it he sees is decided with ``own``."""
+    if found is None:
+        raise SessionRequired
+    return found
+
+
+async def admin(found: Annotated[Caller, Depends(signed_in)]) -> Caller:
+    """Administrators only."""
+    if found.role not in ADMIN_ROLES:
+        raise Forbidden(f"this needs the role admin, yours is {found.role}")
+    return found
+
+
+POLICIES: Final = (public, by_signature, signed_in, admin)
+SignedIn = Annotated[Caller, Depends(signed_in)]
+Admin = Annotated[Caller, Depends(admin)]
+
+
+def operates(caller: Caller) -> bool:
+    """Whether the caller may see what belongs to others."""
+    return caller.role in OPERATOR_ROLES
+
+
+def own(caller: Caller, account: bytes) -> None:
+    """Raises NotFound unless the account is the caller's own, or he operates: foreign looks like missing."""
+    if caller.account != account and not operates(caller):
+        raise NotFound

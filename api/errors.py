@@ -1,0 +1,167 @@
+"""Every answer that is not a success, as a problem (RFC 9457), and the one table from error code to HTTP status."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+import asyncpg
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from contracts.errors import GridtraceError
+from node.errors import Conflict, NotFound, Refused
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER_S: Final = 1
+
+STATUS: Final[Mapping[str, int]] = {
+    "account-not-cleared": 403,
+    "account-not-registered": 403,
+    "bad-address": 422,
+    "bad-signature": 422,
+    "body-too-large": 413,
+    "conflict": 409,
+    "cursor-invalid": 422,
+    "field-invalid": 422,
+    "field-out-of-range": 422,
+    "forbidden": 403,
+    "index-behind": 409,
+    "internal": 500,
+    "method-not-allowed": 405,
+    "not-found": 404,
+    "origin-refused": 403,
+    "rate-limited": 429,
+    "refused": 422,
+    "request-invalid": 400,
+    "session-required": 401,
+    "sign-in-message-invalid": 422,
+    "sign-in-refused": 401,
+    "unavailable": 503,
+    "unknown-role": 422,
+    "unsupported-media-type": 415,
+    "wrong-signer": 422,
+}
+"""Published at ``GET /v1/errors``; a test holds it complete."""
+
+_BY_STATUS: Final[Mapping[int, str]] = {
+    400: "request-invalid",
+    401: "session-required",
+    403: "forbidden",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "body-too-large",
+    415: "unsupported-media-type",
+    429: "rate-limited",
+    503: "unavailable",
+}
+
+UNREACHABLE: Final = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
+
+
+class Unavailable(GridtraceError):
+    """A service that this needs is away; try again shortly."""
+
+    code = "unavailable"
+    retryable = True
+
+
+def status_of(error: GridtraceError) -> int:
+    """The HTTP status of an error: by its code, else by its kind."""
+    if error.code in STATUS:
+        return STATUS[error.code]
+    for kind, status in ((NotFound, 404), (Conflict, 409), (Refused, 422)):
+        if isinstance(error, kind):
+            return status
+    return 503 if error.retryable else 500
+
+
+def problem(
+    request: Request,
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    faults: Sequence[Mapping[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """One problem document."""
+    body = {
+        "type": f"/v1/errors#{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": request.url.path,
+        "code": code,
+        "trace_id": request.scope.get("state", {}).get("trace_id", ""),
+        "errors": list(faults),
+    }
+    extra = dict(headers or {})
+    if status in (429, 503) or code == "index-behind":
+        extra.setdefault("Retry-After", str(RETRY_AFTER_S))
+    if status == 401:
+        extra.setdefault("WWW-Authenticate", "Bearer")
+    return JSONResponse(body, status, extra, media_type="application/problem+json")
+
+
+def _pointer(location: Sequence[Any]) -> str:
+    """RFC 6901 pointer for the body, ``?name`` for the query, ``/name`` otherwise."""
+    where, *rest = location or ("body",)
+    path = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in rest)
+    return f"{where}#{path}" if where != "body" else f"#{path}"
+
+
+def _faults(errors: Sequence[Any]) -> list[dict[str, str]]:
+    return [
+        {
+            "pointer": _pointer(error["loc"]),
+            "code": str(error["type"]).replace("_", "-"),
+            "message": str(error["msg"]).removeprefix("Value error, "),
+        }
+        for error in errors
+    ]
+
+
+async def _on_gridtrace_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, GridtraceError)
+    status = status_of(error)
+    if status >= 500:
+        logger.error("trace_id=%s code=%s %s", request.scope.get("state", {}).get("trace_id"), error.code, error)
+    return problem(request, status, error.code, str(error))
+
+
+async def _on_validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults = _faults(error.errors())
+    detail = f"{len(faults)} field{'s are' if len(faults) > 1 else ' is'} not as described"
+    return problem(request, 422, "field-invalid", detail, faults=faults)
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = _BY_STATUS.get(error.status_code, "request-invalid")
+    return problem(request, error.status_code, code, str(error.detail), headers=error.headers)
+
+
+async def _on_unreachable(request: Request, error: Exception) -> Response:
+    trace_id = request.scope.get("state", {}).get("trace_id")
+    logger.warning("trace_id=%s unavailable: %s: %s", trace_id, type(error).__name__, error)
+    return problem(request, 503, Unavailable.code, str(Unavailable()))
+
+
+async def _on_fault(request: Request, error: Exception) -> Response:
+    # Starlette logs the traceback after this answer; nothing of it may leave.
+    return problem(request, 500, "internal", "a fault of ours; tell us the trace id")
+
+
+def install(app: FastAPI) -> None:
+    """Answers every error of ``app`` as a problem."""
+    app.add_exception_handler(GridtraceError, _on_gridtrace_error)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(HTTPException, _on_http)
+    for kind in UNREACHABLE:
+        app.add_exception_handler(kind, _on_unreachable)
+    app.add_exception_handler(Exception, _on_fault)

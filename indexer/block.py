@@ -1,0 +1,104 @@
+"""What the chain says: JSON-RPC answers as they arrive, and blocks as values."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+
+class HeaderAnswer(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """A block as ``eth_getBlockByNumber(…, false)`` gives it; hexadecimal text throughout.
+
+    Source: https://ethereum.github.io/execution-apis/ (schema ``Block``)
+    """
+
+    number: str
+    hash: str
+    parent_hash: str
+    timestamp: str
+    logs_bloom: str
+    receipts_root: str
+    gas_used: str
+    transactions: tuple[str, ...] = ()
+
+
+class LogAnswer(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """A log as ``eth_getLogs`` gives it; hexadecimal text throughout."""
+
+    address: str
+    topics: tuple[str, ...]
+    data: str
+    block_number: str
+    block_hash: str
+    transaction_hash: str
+    log_index: str
+    removed: bool = False
+
+
+class ReceiptAnswer(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """The part of a receipt that the indexer reads."""
+
+    logs: tuple[LogAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block's header."""
+
+    number: int
+    hash: bytes
+    parent_hash: bytes
+    timestamp: int
+    """Unix seconds."""
+    logs_bloom: bytes
+    receipts_root: bytes
+    transaction_count: int = 0
+    gas_used: int = 0
+
+    @classmethod
+    def of(cls, answer: HeaderAnswer) -> "Block":
+        """Raises ValueError where the answer is not hexadecimal."""
+        return cls(
+            number=int(answer.number, 16),
+            hash=unhex(answer.hash),
+            parent_hash=unhex(answer.parent_hash),
+            timestamp=int(answer.timestamp, 16),
+            logs_bloom=unhex(answer.logs_bloom),
+            receipts_root=unhex(answer.receipts_root),
+            transaction_count=len(answer.transactions),
+            gas_used=int(answer.gas_used, 16),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Consecutive blocks and the watched logs in them, both in chain order."""
+
+    blocks: tuple[Block, ...]
+    logs: tuple[LogAnswer, ...]
+
+    @property
+    def first(self) -> Block:
+        return self.blocks[0]
+
+    @property
+    def last(self) -> Block:
+        return self.blocks[-1]
+
+    def join(self, following: "Segment") -> "Segment":
+        return Segment(self.blocks + following.blocks, self.logs + following.logs)
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """Where the chain stands: its head, and how far it is safe and final."""
+
+    head: Block
+    safe: int
+    finalized: int
+
+
+def unhex(text: str) -> bytes:
+    """Bytes of ``0x…``. Raises ValueError for anything else."""
+    if not text.startswith("0x"):
+        raise ValueError(f"not hexadecimal: {text[:80]!r}")
+    return bytes.fromhex(text[2:])

@@ -1,0 +1,35 @@
+"""What settlement is told once, and the answers it gives besides a result."""
+
+from dataclasses import dataclass
+
+from contracts.addresses import Deployment
+from node.config import MarketRules
+from node.errors import Refused
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementContext:
+    """The rules and the chain that a node settles by; the same for every slot."""
+
+    rules: MarketRules
+    chain_id: int
+    deployment: Deployment
+    operator: bytes
+    """Sends every transaction of settlement."""
+    grid_account: bytes
+    """Counterparty of what local trade does not cover."""
+    salt_secret: bytes
+    """Derives the salt of every committed reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotReady:
+    """The slot cannot be settled yet; the same call may succeed later."""
+
+    reason: str
+
+
+class BatchImpossible(Refused):
+    """A settlement cannot be put into a batch that the chain would take."""
+
+    code = "batch-impossible"
