@@ -45,7 +45,7 @@ class SimulatedClock:
             ValueError: the text is not three numbers, or the rate is not positive.
         """
         real, market, rate = (float(part) for part in text.split(":"))
-        if not rate > 0:
+        if not 0 < rate < float("inf"):
             raise ValueError(f"clock rate must be positive, not {rate}")
         return cls(real, market, rate)
 

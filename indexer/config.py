@@ -99,6 +99,8 @@ class IndexerConfig:
     clock: SimulatedClock
     poll_interval_s: float
     """How often the head is polled where no WebSocket tells of it."""
+    metrics_port: int | None = None
+    """Local port that answers Prometheus; none by default."""
 
     @classmethod
     def read(cls, env: Environment) -> "IndexerConfig":
@@ -109,6 +111,7 @@ class IndexerConfig:
             deployment=env.read("GRIDTRACE_DEPLOYMENT", Path),
             clock=env.read("GRIDTRACE_CLOCK", SimulatedClock.parse, SimulatedClock()),
             poll_interval_s=env.read("GRIDTRACE_POLL_INTERVAL_S", float, 0.25),
+            metrics_port=env.optional("GRIDTRACE_INDEXER_METRICS_PORT", positive),
         )
 
     @classmethod

@@ -53,9 +53,7 @@ def check_logs(blocks: Sequence[Block], logs: Sequence[LogAnswer], *, every_topi
         _check_bloom(block, run, every_topic)
 
 
-def unaccounted(
-    blocks: Iterable[Block], logs: Iterable[LogAnswer], addresses: Iterable[bytes]
-) -> list[Block]:
+def unaccounted(blocks: Iterable[Block], logs: Iterable[LogAnswer], addresses: Iterable[bytes]) -> list[Block]:
     """Blocks without a log although their bloom filter says that a watched address may have emitted one."""
     masks = [bloom_mask(address) for address in addresses]
     with_logs = {int(log.block_number, 16) for log in logs}
@@ -67,9 +65,7 @@ def _any_mask(bloom: int, masks: Sequence[int]) -> bool:
     return any(bloom & mask == mask for mask in masks)
 
 
-def _runs(
-    by_number: dict[int, Block], logs: Sequence[LogAnswer]
-) -> Iterator[tuple[Block, int, Sequence[LogAnswer]]]:
+def _runs(by_number: dict[int, Block], logs: Sequence[LogAnswer]) -> Iterator[tuple[Block, int, Sequence[LogAnswer]]]:
     """Stretches of logs that name the same block, each with that block and where the stretch starts."""
     start = 0
     for end in range(1, len(logs) + 1):

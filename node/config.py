@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from contracts.typed_data import BadAddress, parse_address
 from indexer.config import Environment, IndexerConfig, natural, positive
 
 
@@ -12,6 +13,17 @@ def _slot_length(text: str) -> int:
     if 3_600 % seconds:
         raise ValueError("must divide an hour")
     return seconds
+
+
+def _address(text: str) -> bytes:
+    try:
+        return parse_address(text)
+    except BadAddress as error:
+        raise ValueError(str(error)) from error
+
+
+def _zones(text: str) -> tuple[int, ...]:
+    return tuple(sorted({natural(part) for part in text.split(",")}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +62,17 @@ class NodeConfig:
     redis_url: str
     mqtt_url: str | None
     market: MarketRules
+    zones: tuple[int, ...]
+    """Grid zones in which this node runs a market."""
+    operator: bytes
+    """Account that sends the node's transactions; every process knows it, only the node holds its key."""
+    grid_account: bytes
+    """The grid supplier's account, counterparty of what local trade does not cover."""
     operator_key_file: Path
     """Signs every transaction of the node: 0x-prefixed hex private key, or an Ethereum keystore v3 file."""
     operator_key_password_file: Path | None
     gateway_key_file: Path
     """Signs readings of meters that cannot sign themselves."""
-    grid_key_file: Path
-    """The grid supplier's account, counterparty of what local trade does not cover (its mandate is signed with it)."""
     readings_salt_file: Path
     """Secret from which the salt of every committed reading is derived."""
     meter_poll_s: float
@@ -83,10 +99,12 @@ class NodeConfig:
                 reading_grace_s=env.read("GRIDTRACE_READING_GRACE_S", positive, 300),
                 reading_gap_s=env.read("GRIDTRACE_READING_GAP_S", positive, 1_800),
             ),
+            zones=env.read("GRIDTRACE_ZONES", _zones, (1,)),
+            operator=env.read("GRIDTRACE_OPERATOR", _address),
+            grid_account=env.read("GRIDTRACE_GRID_ACCOUNT", _address),
             operator_key_file=env.read("GRIDTRACE_OPERATOR_KEY_FILE", Path),
             operator_key_password_file=env.optional("GRIDTRACE_OPERATOR_KEY_PASSWORD_FILE", Path),
             gateway_key_file=env.read("GRIDTRACE_GATEWAY_KEY_FILE", Path),
-            grid_key_file=env.read("GRIDTRACE_GRID_KEY_FILE", Path),
             readings_salt_file=env.read("GRIDTRACE_READINGS_SALT_FILE", Path),
             meter_poll_s=env.read("GRIDTRACE_METER_POLL_S", float, 10.0),
         )

@@ -1,5 +1,6 @@
 """The chain: the endpoint RPC_URL names, or anvil; and the market's pace given to its blocks."""
 
+import gzip
 import platform
 import shutil
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from api.devnet.process import External, Service, free_port, listens
 from indexer.errors import ConfigError
 
 CHAIN_ID = 31337
+EPOCH_BLOCKS = 16
 _PROJECT = Path(__file__).parents[2]
 
 
@@ -33,14 +35,14 @@ def service(folder: Path, log: Path, variables: Mapping[str, str], genesis_s: in
         parts = urlsplit(url.split(",")[0])
         port = parts.port or (443 if parts.scheme in ("https", "wss") else 80)
         return External("chain", url, parts.hostname or "127.0.0.1", port)
-    return Anvil(log, state=folder / "chain.json", genesis_s=genesis_s, mining=False)
+    return Anvil(log, state=folder / "chain.json.gz", genesis_s=genesis_s, mining=False)
 
 
 class Anvil(Service):
     """anvil on the loopback address.
 
-    With ``mining`` it mines a block for every transaction; without, only when told. With ``state`` the chain is
-    written to that file every second and read from it at the next start.
+    With ``mining`` it mines a block for every transaction; without, only when told. It starts from the snapshot in
+    ``state`` where there is one (see ``api.devnet.steerer``): anvil's own state file is torn by a kill while it writes.
     """
 
     name = "anvil"
@@ -67,15 +69,24 @@ class Anvil(Service):
 
     def command(self) -> list[str]:
         command = [binary(), "--host", "127.0.0.1", "--port", str(self.port), "--chain-id", str(CHAIN_ID)]
-        # Two blocks per epoch: "finalized" follows the head within seconds. The gas limit per transaction is EIP-7825's.
-        command += ["--slots-in-an-epoch", "2", "--enable-tx-gas-limit", "--quiet"]
+        # "finalized" follows the head by two epochs: further than the blocks that a killed anvil may lose, and no more.
+        command += ["--slots-in-an-epoch", str(EPOCH_BLOCKS)]
+        # The gas limit per transaction is EIP-7825's.
+        command += ["--enable-tx-gas-limit", "--quiet"]
         if not self.mining:
             command.append("--no-mining")
         if self.genesis_s is not None:
             command += ["--timestamp", str(self.genesis_s)]
-        if self.state is not None:
-            command += ["--state", str(self.state), "--state-interval", "1", "--preserve-historical-states"]
+        if self.state is not None and self.state.exists():
+            command += ["--load-state", str(_unpacked(self.state))]
         return command
 
     def answers(self) -> bool:
         return self.alive() and listens("127.0.0.1", self.port)
+
+
+def _unpacked(snapshot: Path) -> Path:
+    plain = snapshot.with_suffix("")
+    with gzip.open(snapshot) as packed, plain.open("wb") as target:
+        shutil.copyfileobj(packed, target)
+    return plain

@@ -13,6 +13,7 @@ create table if not exists wallet.outbox (
     nonce       bigint,
     raw_transaction bytea,
     transaction_hash bytea,
+    replaced_hashes bytea[] not null default '{}',
     block_number bigint,
     gas_used    bigint,
     attempts    integer not null default 0,
@@ -21,8 +22,11 @@ create table if not exists wallet.outbox (
     sent_at     timestamptz,
     mined_at    timestamptz
 );
-create index if not exists outbox_open on wallet.outbox (id) where state in ('queued', 'signed', 'sent', 'mined');
+create index if not exists outbox_open on wallet.outbox (sender, id)
+    where state in ('queued', 'signed', 'sent', 'mined') or (state = 'failed' and raw_transaction is not null);
 create index if not exists outbox_hash on wallet.outbox (transaction_hash);
 comment on table wallet.outbox is 'Transactions to send, written in the same database transaction as their cause';
 comment on column wallet.outbox.key is 'Names the effect; a second request for the same effect finds the first';
 comment on column wallet.outbox.raw_transaction is 'Signed and stored before it is first sent, so that a restart sends the same bytes again';
+comment on column wallet.outbox.replaced_hashes is 'Earlier signings of the same nonce with lower fees: any of them may still be mined';
+comment on index wallet.outbox_open is 'A failed row keeps its raw transaction until its block is final: a reorganisation may undo the failure';

@@ -41,9 +41,7 @@ class Side:
         return cls.from_columns(*np.ascontiguousarray(table.T))
 
     @classmethod
-    def from_columns(
-        cls, sequence: Int64s, quantity_wh: Int64s, limit_per_kwh: Int64s, min_fill_wh: Int64s
-    ) -> "Side":
+    def from_columns(cls, sequence: Int64s, quantity_wh: Int64s, limit_per_kwh: Int64s, min_fill_wh: Int64s) -> "Side":
         """Checks columns that are ascending by sequence. Raises ValueError as ``of`` does."""
         if len(sequence):
             if not (sequence[1:] > sequence[:-1]).all():
@@ -176,9 +174,7 @@ def _by_cost(cost: Int64s, quantity_wh: Int64s) -> tuple[Int64s, Int64s]:
     return cost[order], np.cumsum(quantity_wh[order])
 
 
-def _cross(
-    buy_cost: Int64s, buy_total_wh: Int64s, sell_cost: Int64s, sell_total_wh: Int64s
-) -> _Crossing | None:
+def _cross(buy_cost: Int64s, buy_total_wh: Int64s, sell_cost: Int64s, sell_total_wh: Int64s) -> _Crossing | None:
     """Volume, price interval and marginal levels of two cumulative curves; None when nothing can trade."""
 
     def offered_wh(price: int) -> int:
@@ -207,9 +203,7 @@ def _cross(
     return _Crossing(volume_wh, low, high, buy, sell)
 
 
-def _side_fills(
-    cost: Int64s, quantity_wh: Int64s, min_fill_wh: Int64s, marginal_cost: int, volume_wh: int
-) -> Int64s:
+def _side_fills(cost: Int64s, quantity_wh: Int64s, min_fill_wh: Int64s, marginal_cost: int, volume_wh: int) -> Int64s:
     fills = np.where(cost < marginal_cost, quantity_wh, 0)
     level = np.flatnonzero(cost == marginal_cost)
     left_wh = volume_wh - int(fills.sum())
@@ -251,7 +245,9 @@ def _enforce_minimum_fills(book: Book, costs: tuple[Int64s, Int64s]) -> tuple[_F
         return int(sides[order[0]].sequence[order[1]])
 
     def surplus(order: tuple[int, int]) -> int:
-        price = 0 if fills.crossing is None else _price(fills.crossing)
+        if fills.crossing is None:
+            return 0
+        price = _price(fills.crossing)
         return (price if order[0] else -price) - int(costs[order[0]][order[1]])
 
     still_out: list[tuple[int, int]] = []
@@ -264,6 +260,4 @@ def _enforce_minimum_fills(book: Book, costs: tuple[Int64s, Int64s]) -> tuple[_F
         else:
             quantities[side][position] = 0
             still_out.append(order)
-    return fills, tuple(
-        sorted(sequence(order) for order in still_out if fills.crossing is None or surplus(order) > 0)
-    )
+    return fills, tuple(sorted(sequence(order) for order in still_out if fills.crossing is None or surplus(order) > 0))

@@ -18,12 +18,12 @@ def pro_rata(quantity_wh: Int64s, amount_wh: int) -> Int64s:
     and its remainder, which is small, is exact modulo 2**64.
     """
     total_wh = int(quantity_wh.sum())
-    share = np.floor(quantity_wh * (amount_wh / total_wh)).astype(np.int64)
+    share: Int64s = np.floor(quantity_wh * (amount_wh / total_wh)).astype(np.int64)
     wide = quantity_wh.astype(np.uint64) * np.uint64(amount_wh) - share.astype(np.uint64) * np.uint64(total_wh)
     remainder = wide.view(np.int64)
     correction = (remainder >= total_wh).astype(np.int64) - (remainder < 0)
     share += correction
-    remainder = remainder - correction * total_wh
+    remainder -= correction * total_wh
     missing = amount_wh - int(share.sum())
     if missing:
         share[_largest(remainder, missing)] += 1
@@ -32,8 +32,9 @@ def pro_rata(quantity_wh: Int64s, amount_wh: int) -> Int64s:
 
 def price_time(quantity_wh: Int64s, amount_wh: int) -> Int64s:
     """Fills the orders one after another until ``amount_wh`` is used up."""
-    before = np.cumsum(quantity_wh) - quantity_wh
-    return np.clip(amount_wh - before, 0, quantity_wh)
+    before: Int64s = np.cumsum(quantity_wh) - quantity_wh
+    fills: Int64s = np.clip(amount_wh - before, 0, quantity_wh)
+    return fills
 
 
 def _largest(values: Int64s, count: int) -> Int64s:

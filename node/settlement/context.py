@@ -33,3 +33,16 @@ class BatchImpossible(Refused):
     """A settlement cannot be put into a batch that the chain would take."""
 
     code = "batch-impossible"
+
+
+class GridAccountShort(Refused):
+    """The grid account cannot cover its part; the batch waits until its cash or its mandate allows it."""
+
+    code = "grid-account-short"
+    retryable = True
+
+
+class OutcomeChanged(BatchImpossible):
+    """A stored settlement no longer follows from what it was computed from."""
+
+    code = "settlement-changed"

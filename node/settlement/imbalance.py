@@ -26,19 +26,19 @@ class Line:
     """One account's slot. Money is exact nano-currency, positive when received."""
 
     account: bytes
-    bought_wh: int
-    sold_wh: int
-    injection_wh: int
-    withdrawal_wh: int
-    imbalance_wh: int
+    bought_wh: int = 0
+    sold_wh: int = 0
+    injection_wh: int = 0
+    withdrawal_wh: int = 0
+    imbalance_wh: int = 0
     """Positive: long, more fed in or less taken than traded."""
-    netted_wh: int
+    netted_wh: int = 0
     """Part of the imbalance that local accounts cover for each other; never negative."""
-    trade_money_nano: int
-    grid_fee_nano: int
+    trade_money_nano: int = 0
+    grid_fee_nano: int = 0
     """Paid, as a positive number."""
-    imbalance_money_nano: int
-    missing: bool
+    imbalance_money_nano: int = 0
+    missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

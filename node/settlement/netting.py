@@ -18,7 +18,10 @@ SELL: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class OrderFill:
-    """What one order settles: Wh matched and delivered, and cash units paid (buy) or received (sell)."""
+    """What one order settles: Wh matched and delivered, and cash units paid (buy) or received (sell).
+
+    A negative price turns the payment round: the amount is negative.
+    """
 
     order: bytes
     side: int
@@ -33,9 +36,10 @@ class Netting:
     """The chain amounts of a slot before anybody's means are looked at."""
 
     fills: tuple[OrderFill, ...]
-    """Buyers first, then sellers; each in trade order."""
+    """Sellers first, so that what a trader earns can pay for what he buys; each side in trade order."""
     adjustments: tuple[tuple[bytes, int], ...]
-    """Account and cash units (negative: charged), in account order, without zeros."""
+    """Account and cash units (negative: charged), in account order. An amount that only rounding made zero stays:
+    the chain allows one unit of rounding for each entry."""
     grid_fee_nano: int
     residue_nano: int
     """What rounding left over; at least 0 and less than one cash unit per fill and account."""
@@ -78,29 +82,19 @@ class Means:
 
 
 def net(deliveries: Iterable[Delivery], imbalance: Imbalance, grid_account: bytes) -> Netting:
-    """Chain amounts of a slot.
-
-    A negative trade price turns payer and receiver round, and an order authorises only the usual direction: what a
-    buyer is owed and a seller owes is then moved by adjustment.
-    """
+    """Chain amounts of a slot. The grid account's adjustment holds its remainder and, if it trades, its own part."""
     deliveries = tuple(deliveries)
-    orders = _orders(deliveries)
+    fills = tuple(order.fill() for order in _orders(deliveries))
     owed_nano = {line.account: line.imbalance_money_nano for line in imbalance.lines}
     owed_nano[grid_account] = owed_nano.get(grid_account, 0) + imbalance.grid_money_nano
-    fills = []
-    for order in orders:
-        if order.money_nano < 0:
-            sign = -1 if order.side == BUY else 1
-            owed_nano[order.trader] = owed_nano.get(order.trader, 0) + sign * order.money_nano
-        fills.append(order.fill())
-    adjustments = tuple((account, cash_down(owed_nano[account])) for account in sorted(owed_nano))
+    adjustments = tuple((account, cash_down(owed_nano[account])) for account in sorted(owed_nano) if owed_nano[account])
     paid = sum(fill.money if fill.side == BUY else -fill.money for fill in fills) - sum(
         money for _, money in adjustments
     )
     grid_fee_nano = sum(delivery.fee_nano for delivery in deliveries)
     return Netting(
-        fills=tuple(fills),
-        adjustments=tuple((account, money) for account, money in adjustments if money),
+        fills=fills,
+        adjustments=adjustments,
         grid_fee_nano=grid_fee_nano,
         residue_nano=paid * NANO_PER_CASH - grid_fee_nano,
     )
@@ -131,7 +125,8 @@ def adjusted(netting: Netting, charges: Iterable[Charge], grid_account: bytes) -
     for item in charges:
         money[item.account] = -item.charged
         money[grid_account] = money.get(grid_account, 0) - item.shortfall
-    return tuple((account, money[account]) for account in sorted(money) if money[account])
+    known = {account for account, _ in netting.adjustments}
+    return tuple((account, money[account]) for account in sorted(money) if account in known or money[account])
 
 
 @dataclass(slots=True)
@@ -151,7 +146,7 @@ class _Order:
             trader=self.trader,
             fill_wh=self.fill_wh,
             delivered_wh=self.delivered_wh,
-            money=max(0, rounded),
+            money=rounded,
         )
 
 
@@ -167,4 +162,4 @@ def _orders(deliveries: Iterable[Delivery]) -> list[_Order]:
             order.delivered_wh += delivery.delivered_wh
             order.money_nano += delivery.value_nano
         buy.money_nano += delivery.fee_nano
-    return [*buys.values(), *sells.values()]
+    return [*sells.values(), *buys.values()]

@@ -44,7 +44,7 @@ class Outcome:
     @property
     def moves_anything(self) -> bool:
         """False when there is nothing to put on chain: no fills, and nobody owes or receives a cash unit."""
-        return bool(self.netting.fills or self.netting.adjustments)
+        return bool(self.netting.fills) or any(money for _, money in self.netting.adjustments)
 
 
 def settle(
@@ -108,7 +108,7 @@ def _line(line: Line) -> bytes:
 
 def _with_grid(imbalance: Imbalance, grid_account: bytes) -> tuple[Line, ...]:
     lines = {line.account: line for line in imbalance.lines}
-    own = lines.get(grid_account) or Line(grid_account, *[0] * 9, missing=False)
+    own = lines.get(grid_account) or Line(grid_account)
     money_nano = own.imbalance_money_nano + imbalance.grid_money_nano
     lines[grid_account] = replace(own, imbalance_money_nano=money_nano)
     return tuple(lines[account] for account in sorted(lines))

@@ -6,6 +6,18 @@ interface IEnergyToken {
     /// @notice Energy was used up: the tokens are gone.
     event Consumed(address indexed account, uint256 energyWh);
 
+    /// @notice The production ledger was set, once and for all.
+    event LedgerSet(address indexed ledger);
+
+    /// @notice Thrown when the caller is not the production ledger.
+    error NotLedger(address caller);
+
+    /// @notice Thrown when the ledger is set a second time or to zero.
+    error LedgerFixed(address current);
+
+    /// @notice Names the only contract that may mint. Administrator only, once.
+    function setLedger(address ledger) external;
+
     /// @notice Mints `energyWh` to `to`. Production ledger only.
     function mint(address to, uint256 energyWh) external;
 

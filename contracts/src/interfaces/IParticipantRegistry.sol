@@ -1,6 +1,18 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.35;
 
+/// @title Keeps a copy of a participant's clearance; told by the registry when to read it again.
+interface IParticipantMirror {
+    /// @notice Reads `account` from the registry. Anyone may call it.
+    function syncParticipant(address account) external;
+}
+
+/// @title Keeps a copy of a meter's zone and state; told by the registry when to read it again.
+interface IMeterMirror {
+    /// @notice Reads `meterId` from the registry. Anyone may call it.
+    function syncMeter(uint32 meterId) external;
+}
+
 /// @title Who may take part, and which meter belongs to whom.
 /// @notice Holds no personal data: only how long an account is cleared, what it may do, and its meters.
 /// @dev Written by the registrar (AccessManager role); read by the exchange and the production ledger.
@@ -34,6 +46,24 @@ interface IParticipantRegistry {
     event MeterSet(
         uint32 indexed meterId, address indexed owner, uint32 zone, bool active, address key, bytes32 plantId
     );
+
+    /// @notice The contracts that keep copies were set.
+    event MirrorsSet(address participants, address meters);
+
+    /// @notice Thrown when an account or owner is the zero address.
+    error ZeroAddress();
+
+    /// @notice Thrown when `flags` has a bit without meaning.
+    error UnknownFlags(uint8 flags);
+
+    /// @notice Sets the contracts to be told of changes; zero for none. Administrator only.
+    function setMirrors(IParticipantMirror participants, IMeterMirror meters) external;
+
+    /// @notice Contract told when a participant changes: the exchange.
+    function participantMirror() external view returns (IParticipantMirror);
+
+    /// @notice Contract told when a meter changes: the production ledger.
+    function meterMirror() external view returns (IMeterMirror);
 
     /// @notice Sets one account's clearance. Registrar only.
     function setParticipant(address account, uint64 kycUntil, uint8 flags, uint16 country) external;

@@ -15,7 +15,10 @@ interface ISettlementExchange {
     /// @param timeInForce 0 good till gate, 1 good till time, 2 immediate or cancel, 3 fill or kill.
     /// @param source 0 any source; 1 solar, 2 wind, 3 hydro, 4 storage.
     /// @param lane One of the account's 65,536 storage lanes. A lane holds one live order: a higher nonce replaces it.
-    /// @param nonce Grows within a lane; orders below the account's floor (`raiseNonce`) are void.
+    /// @param nonce Grows within a lane; orders below the account's floor (`raiseNonce`) are void. Two orders with the
+    /// same lane and nonce share one fill counter.
+    /// @param expiry Unix seconds. An order fills only in slots that start no later than its expiry: a settlement that
+    /// comes late stays valid, an order that ran out before its delivery never fills.
     struct Order {
         address trader;
         uint32 zone;
@@ -32,9 +35,10 @@ interface ISettlementExchange {
     }
 
     /// @notice EIP-712 standing mandate to charge imbalance.
-    /// @param budgetPerSlot The most that may be charged for one delivery slot, in cash units.
+    /// @param budgetPerSlot The most that may be charged for one delivery slot, in cash units. A revision of an earlier
+    /// slot counts against the latest slot charged. More than 2^48 - 1 is kept as 2^48 - 1.
     /// @param budget The most that may be charged in all until the next mandate, in cash units.
-    /// @param expiry Unix seconds after which nothing may be charged.
+    /// @param expiry Unix seconds; slots that start later may not be charged.
     /// @param nonce Greater than the account's last mandate nonce.
     struct Mandate {
         address account;
@@ -57,8 +61,8 @@ interface ISettlementExchange {
     /// @param version Settlement version of the slot: 0 provisional, then revisions.
     /// @param fee What buyers and charged accounts paid more than the others received: grid fee and rounding residue.
     /// @param entries Packed big-endian entries of 53 bytes: address trader (20), uint8 side, uint32 zone,
-    /// uint16 lane, uint48 nonce, uint48 fillWh, uint64 money (paid by a buyer, received by a seller),
-    /// uint48 deliveredWh.
+    /// uint16 lane, uint48 nonce, uint48 fillWh, int64 money (paid by a buyer, received by a seller; negative at a
+    /// negative price), uint48 deliveredWh.
     event OrdersSettled(
         uint64 indexed sequence, uint64 indexed deliveryStart, uint16 version, uint64 fee, bytes entries
     );
@@ -67,10 +71,19 @@ interface ISettlementExchange {
     event ImbalanceSettled(uint64 indexed sequence, uint64 indexed deliveryStart, uint16 version, bytes entries);
     event FeesWithdrawn(address indexed to, uint256 cash);
 
+    /// @notice A settler was added or removed.
+    event SettlerSet(address indexed settler, bool allowed);
+    /// @notice The production ledger was set, once and for all.
+    event LedgerSet(address indexed ledger);
+    /// @notice Settlement and deposits were stopped; withdrawals go on.
+    event Paused(address account);
+    event Unpaused(address account);
+
     /// @notice Takes `cash` of the payment token from the caller into his account.
     function deposit(uint256 cash) external;
 
-    /// @notice Deposits for `owner` by his ERC-2612 permit; anyone may send it.
+    /// @notice Deposits for `owner` by his ERC-2612 permit; anyone may send it. A permit
+    /// that someone already handed to the token is accepted as long as the allowance it gave is untouched.
     function depositWithPermit(address owner, uint256 cash, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external;
 
     /// @notice Takes energy tokens from the caller into his account.
@@ -79,10 +92,12 @@ interface ISettlementExchange {
     /// @notice Credits issued production that the ledger has minted to the vault. Production ledger only.
     function creditProduction(address[] calldata owners, uint64[] calldata energyWh) external;
 
-    /// @notice Announces a withdrawal; it can be executed after the delay, whatever the operator does.
+    /// @notice Announces a withdrawal; it can be executed after `withdrawalDelay`, whatever the operator does. Replaces
+    /// an earlier request; zero cancels it. Until it is executed the money stays in the account and settles what the
+    /// account owes, so that no withdrawal breaks a batch in flight.
     function requestWithdrawal(uint96 cash, uint64 energyWh) external;
 
-    /// @notice Pays out the caller's due withdrawal. Works while paused.
+    /// @notice Pays out the caller's due withdrawal, as far as the account still covers it. Works while paused.
     function executeWithdrawal() external;
 
     /// @notice Voids the caller's orders with a nonce below `minNonce`.
@@ -107,6 +122,32 @@ interface ISettlementExchange {
 
     /// @notice Sequence number the next batch must carry.
     function nextSequence() external view returns (uint64);
+
+    /// @notice The announced withdrawal of an account; `readyAt` is 0 when there is none.
+    function withdrawalOf(address account) external view returns (uint96 cash, uint64 energyWh, uint64 readyAt);
+
+    /// @notice Copy of the registry's clearance of an account.
+    function clearanceOf(address account) external view returns (uint40 clearedUntil, bool frozen);
+
+    /// @notice Fees collected and not yet withdrawn, in cash units.
+    function fees() external view returns (uint256);
+
+    function paused() external view returns (bool);
+
+    /// @notice Pays out collected fees. Treasurer only.
+    function withdrawFees(address to, uint96 cash) external;
+
+    /// @notice Stops settlement and deposits. Guardian only.
+    function pause() external;
+
+    /// @notice Resumes. Administrator only.
+    function unpause() external;
+
+    /// @notice Adds or removes a settler. Administrator only.
+    function setSettler(address settler, bool allowed) external;
+
+    /// @notice Names the only contract that may credit production. Administrator only, once.
+    function setLedger(address ledger) external;
 
     /// @notice EIP-712 digest of an order.
     function orderDigest(Order calldata order) external view returns (bytes32);

@@ -60,7 +60,7 @@ def test_open__no_file__refused_by_name(tmp_path: Path) -> None:
 
 def test_open__published_key__only_on_development_chains(tmp_path: Path) -> None:
     path = write(tmp_path / "key", ANVIL_KEY)
-    with pytest.raises(DevKeyRefused, match="chain 1$"):
+    with pytest.raises(DevKeyRefused, match=r"chain 1$"):
         KeyFileSigner.open(path, chain_id=MAINNET)
     assert KeyFileSigner.open(path, chain_id=DEVNET).address in DEV_ACCOUNTS
 

@@ -1,0 +1,26 @@
+"""``gridtrace audit``: recomputes meter, trade, settlement and ledger, and prints every difference."""
+
+import os
+from typing import Annotated
+
+import typer
+
+DIFFERENT = 1
+
+
+def audit(
+    start: Annotated[str | None, typer.Option("--from", help="First delivery start, RFC 3339; all where left out.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Delivery start after the last, RFC 3339.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,  # noqa: FBT002
+) -> None:
+    """Recompute every settled slot of a range from signed readings to the ledger. Exit code 1: differences."""
+    import asyncio
+
+    from api.cli.audit_report import check, report
+    from node.config import NodeConfig
+
+    config = NodeConfig.from_environment(os.environ)
+    checked = asyncio.run(check(config, start, end))
+    typer.echo(report(checked, as_json=as_json))
+    if any(slot.findings for slot in checked):
+        raise typer.Exit(DIFFERENT)

@@ -1,0 +1,112 @@
+"""Signing in with a wallet (EIP-4361) and signing out."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import Field
+from starlette.requests import Request as HttpRequest
+
+from api import auth
+from api.deps import Services, SignedIn, Site, by_signature, public, signed_in
+from api.rest.fields import Address, Answer, Instant, Request, Signature
+from indexer.db import transaction
+from node import eip4361, identity
+
+router = APIRouter(tags=["auth"])
+
+
+class NonceAnswer(Answer):
+    """Sign a message with this nonce, for this host, within its life."""
+
+    nonce: str
+    expires_at: Instant
+    domain: str
+    uri: str
+    chain_id: int
+
+
+class SignIn(Request):
+    """An EIP-4361 message and its signature (EIP-191)."""
+
+    message: Annotated[str, Field(max_length=eip4361.MAX_LENGTH)]
+    signature: Signature
+
+
+class SessionAnswer(Answer):
+    """``session_token`` may be sent as ``Authorization: Bearer``; browsers use the cookie."""
+
+    session_token: str
+    account: Address
+    role: str
+    expires_at: Instant
+
+
+class Me(Answer):
+    account: Address
+    role: str
+
+
+@router.post("/v1/auth/nonce", dependencies=[Depends(public)])
+async def nonce(request: HttpRequest, response: Response, site: Site) -> NonceAnswer:
+    """A nonce for one sign-in from this browser."""
+    key = auth.browser_key(request, site.config) or auth.new_browser_key()
+    async with transaction(site.pool) as db:
+        issued = await identity.issue_nonce(db, browser_key=key.encode(), now=site.real.now())
+    auth.set_cookie(response, site.config, auth.BROWSER_COOKIE, key, auth.BROWSER_KEY_LIFE_S)
+    response.headers["Cache-Control"] = "no-store"
+    return NonceAnswer(
+        nonce=issued.nonce,
+        expires_at=issued.expires_at,
+        domain=site.config.domain,
+        uri=site.config.public_url,
+        chain_id=site.chain_id,
+    )
+
+
+async def _open_session(request: HttpRequest, site: Services, body: SignIn) -> identity.Session:
+    """Uses up the nonce in a transaction of its own, so that a refused attempt cannot be repeated."""
+    now = site.real.now()
+    key = (auth.browser_key(request, site.config) or "").encode()
+    message = eip4361.parse(body.message)
+    async with transaction(site.pool) as db:
+        await identity.consume_nonce(db, nonce=message.nonce, browser_key=key, now=now)
+    async with transaction(site.pool) as db:
+        return await identity.sign_in(
+            db,
+            site=identity.Site(site.config.domain, site.chain_id, site.config.operators),
+            text=body.message,
+            signature=body.signature,
+            now=now,
+            user_agent=request.headers.get("user-agent"),
+        )
+
+
+@router.post("/v1/auth/verify", dependencies=[Depends(by_signature)])
+async def verify(request: HttpRequest, response: Response, site: Site, body: SignIn) -> SessionAnswer:
+    """Opens a session for the account that signed the message."""
+    auth.require_own_origin(request, site.config)
+    session = await _open_session(request, site, body)
+    life: timedelta = session.expires_at - site.real.now()
+    auth.set_cookie(response, site.config, auth.SESSION_COOKIE, session.token, int(life.total_seconds()))
+    auth.drop_cookie(response, site.config, auth.BROWSER_COOKIE)
+    response.headers["Cache-Control"] = "no-store"
+    return SessionAnswer(
+        session_token=session.token, account=session.account, role=session.role, expires_at=session.expires_at
+    )
+
+
+@router.get("/v1/auth/session")
+async def who_am_i(caller: SignedIn) -> Me:
+    """Whose session this is."""
+    return Me(account=caller.account, role=caller.role)
+
+
+@router.delete("/v1/auth/session", status_code=204, dependencies=[Depends(signed_in)])
+async def sign_out(request: HttpRequest, response: Response, site: Site) -> None:
+    """Ends the session at once."""
+    token = auth.session_token(request, site.config)
+    assert token is not None
+    async with transaction(site.pool) as db:
+        await identity.sign_out(db, token=token, now=site.real.now())
+    auth.drop_cookie(response, site.config, auth.SESSION_COOKIE)

@@ -1,0 +1,55 @@
+"""A vault account: what is in it, what open orders may still cost, what imbalance may be charged."""
+
+from fastapi import APIRouter
+
+from api.deps import Reader, SignedIn, Site, own
+from api.rest.fields import Address, Answer, Instant, Natural, Whole
+from api.rest.meta import Meta, Stamp
+from indexer.db import queries
+
+router = APIRouter(tags=["money"])
+SQL = queries(__name__)
+
+
+class Mandate(Answer):
+    """As signed; ``charged`` is what has been charged since."""
+
+    budget_per_slot: Natural
+    budget: Natural
+    charged: Natural
+    expiry: Instant
+    nonce: Natural
+
+
+class Balances(Answer):
+    """Cash units and Wh. ``available`` is ``cash`` less what open orders lock."""
+
+    meta: Meta | None
+    account: Address
+    cash: Natural
+    energy_wh: Natural
+    pending_cash: Natural
+    pending_energy_wh: Natural
+    locked: Natural
+    available: Whole
+    wallet_cash: Natural
+    nonce: Natural
+    mandate: Mandate | None
+
+
+@router.get("/v1/balances/{account}")
+async def balances(account: Address, caller: SignedIn, db: Reader, site: Site, meta: Stamp) -> Balances:
+    """One's own account, or any for operators. An account that never held anything is all zero."""
+    own(caller, account)
+    token = site.chain.deployment.address("PaymentToken")
+    row = dict(await db.fetchrow(SQL["balances"], site.chain_id, account, token))
+    mandate = await db.fetchrow(SQL["mandate"], site.chain_id, account)
+    return Balances.model_validate(
+        {
+            **row,
+            "meta": meta,
+            "account": account,
+            "available": row["cash"] - row["locked"],
+            "mandate": None if mandate is None else dict(mandate),
+        }
+    )

@@ -1,0 +1,90 @@
+"""The newest contract events over all fact tables, with their arguments as JSON writes them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from api.rest.fields import Address, Answer, Hash, Instant
+from contracts.typed_data import checksum
+from indexer.db import Connection, queries
+from indexer.event import Event, Kind
+from indexer.manifest import events_of
+
+SQL = queries("api.rest.ledger")
+LOG_INDEX_BITS = 20
+
+
+class LedgerEvent(Answer):
+    """One event of one contract; ``arguments`` as the contract names them, integers as decimal strings."""
+
+    contract: str
+    event: str
+    emitter: Address
+    block_number: int
+    log_index: int
+    block_time: Instant
+    transaction_hash: Hash
+    arguments: dict[str, Any]
+
+
+async def newest(
+    db: Connection, chain_id: int, contract: str | None, event: str | None, before: int | None, limit: int
+) -> list[Mapping[str, Any]]:
+    """A page of events, newest first; ``key`` orders them and goes into the cursor."""
+    known = await _events(db, chain_id)
+    wanted = {e.table: e for e in known if contract in (None, e.contract) and event in (None, e.name)}
+    if not wanted:
+        return []
+    rows = await db.fetch(_union(list(wanted)), chain_id, before, limit)
+    return [_row(wanted[row["fact"]], row) for row in rows]
+
+
+async def _events(db: Connection, chain_id: int) -> list[Event]:
+    tables = {row["table_name"] for row in await db.fetch(SQL["fact_tables"])}
+    return [
+        event
+        for row in await db.fetch(SQL["contracts"], chain_id)
+        for event in events_of(row["name"], row["abi"])
+        if event.table in tables
+    ]
+
+
+def _union(tables: Sequence[str]) -> str:
+    """Reads at most ``$3`` rows of each table; the tables' names come from the catalogue."""
+    key = f"(block_number << {LOG_INDEX_BITS}) + log_index"
+    parts = [
+        f"(select '{table}' as fact, {key} as key, to_jsonb(f) as fields, transaction_hash, emitter, block_time "
+        f'from blockchain."{table}" as f where chain_id = $1 '
+        f"and ($2::bigint is null or (block_number, log_index) < "
+        f"($2 >> {LOG_INDEX_BITS}, $2 & {(1 << LOG_INDEX_BITS) - 1})) "
+        f"order by block_number desc, log_index desc limit $3)"
+        for table in tables
+    ]
+    return " union all ".join(parts) + " order by key desc limit $3"
+
+
+def _row(event: Event, row: Mapping[str, Any]) -> dict[str, Any]:
+    fields = row["fields"]
+    return {
+        "key": row["key"],
+        "contract": event.contract,
+        "event": event.name,
+        "emitter": row["emitter"],
+        "block_number": fields["block_number"],
+        "log_index": fields["log_index"],
+        "block_time": row["block_time"],
+        "transaction_hash": row["transaction_hash"],
+        "arguments": {a.name: _written(a.kind, fields[a.column]) for a in event.arguments},
+    }
+
+
+def _written(kind: Kind, value: Any) -> Any:
+    """PostgreSQL's JSON of a column as the API writes it."""
+    match kind:
+        case Kind.BOOLEAN | Kind.TEXT:
+            return value
+        case Kind.INTEGER | Kind.UNSIGNED | Kind.SIGNED:
+            return str(value)
+        case Kind.ADDRESS:
+            return checksum(bytes.fromhex(value[2:]))
+        case _:
+            return "0x" + value[2:]

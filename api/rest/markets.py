@@ -1,0 +1,150 @@
+"""The market: zones and rules, delivery slots, books once published, trades, auctions."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from api.deps import Reader, Site, public
+from api.rest.fields import Address, Answer, Hash, Instant, Natural, Octets, Second, Whole, seconds
+from api.rest.meta import Meta, Stamp
+from api.rest.order_fields import OrderAnswer, order_answer
+from api.rest.paging import MAX_LIMIT, Page, Wanted
+from api.rest.slots import Slot, slot_of
+from api.rest.status import Rules, rules_of
+from indexer.db import queries
+
+router = APIRouter(tags=["markets"], dependencies=[Depends(public)])
+SQL = queries(__name__)
+
+
+class Zone(Answer):
+    """A grid zone: one book per delivery slot."""
+
+    zone: int
+    meters: int
+
+
+class Markets(Answer):
+    meta: Meta | None
+    rules: Rules
+    zones: list[Zone]
+
+
+class Book(Answer):
+    """Sealed until the gate closes: then every order, and the canonical bytes to run the auction again."""
+
+    meta: Meta | None
+    zone: int
+    delivery_start: Instant
+    gate_closes_at: Instant
+    sealed: bool
+    order_count: int
+    orders: list[OrderAnswer]
+    book: Octets | None
+    book_hash: Hash | None
+    result_hash: Hash | None
+
+
+class Trade(Answer):
+    """Energy in Wh, price in micro-currency per kWh, fee in nano-currency. ``delivered_wh`` comes with settlement."""
+
+    trade_id: int
+    trade_number: int
+    zone: int
+    delivery_start: Instant
+    buyer: Address
+    seller: Address
+    buy_order: Hash
+    sell_order: Hash
+    energy_wh: Natural
+    price_per_kwh: Whole
+    delivered_wh: Natural | None
+    grid_fee_nano: Natural | None
+    settlement_status: str
+    executed_at: Instant
+
+
+class Auction(Answer):
+    """One slot's auction. ``clearing_price_per_kwh`` is null where nothing crossed."""
+
+    auction_id: int
+    zone: int
+    delivery_start: Instant
+    gate_closed_at: Instant
+    clearing_price_per_kwh: Whole | None
+    price_low_per_kwh: Whole | None
+    price_high_per_kwh: Whole | None
+    grid_fee_per_kwh: Natural
+    order_count: int
+    matched_wh: Natural
+    book_hash: Hash
+    result_hash: Hash
+
+
+@router.get("/v1/markets")
+async def markets(db: Reader, site: Site, meta: Stamp) -> Markets:
+    """Zones with meters, and the rules."""
+    zones = [Zone.model_validate(dict(row)) for row in await db.fetch(SQL["zones"])]
+    return Markets(meta=meta, rules=rules_of(site.config.node.market), zones=zones)
+
+
+@router.get("/v1/markets/{zone}/slots")
+async def slots(
+    zone: int,
+    db: Reader,
+    site: Site,
+    meta: Stamp,
+    past: Annotated[int, Query(ge=0, le=MAX_LIMIT, description="How many ended slots")] = 24,
+) -> Page[Slot]:
+    """Slots that take orders, that deliver, and the last that ended; the earliest first."""
+    rules, now = site.config.node.market, site.clock.now()
+    last = now + timedelta(seconds=rules.gate_lead_s + rules.open_slots * rules.slot_s)
+    first = now - timedelta(seconds=past * rules.slot_s)
+    rows = await db.fetch(SQL["slots"], zone, seconds(first), seconds(last), rules.slot_s)
+    return Page(meta=meta, items=[slot_of(row, rules, now) for row in rows])
+
+
+@router.get("/v1/markets/{zone}/book")
+async def book(
+    zone: int, delivery_start: Annotated[Second, Query()], db: Reader, site: Site, meta: Stamp
+) -> Book:
+    """Before the gate closes only how many orders there are; after it, all of them."""
+    gate = delivery_start - timedelta(seconds=site.config.node.market.gate_lead_s)
+    sealed = site.clock.now() < gate
+    rows = [] if sealed else await db.fetch(SQL["book"], zone, delivery_start)
+    auction = None if sealed else await db.fetchrow(SQL["published"], zone, delivery_start)
+    return Book(
+        meta=meta,
+        zone=zone,
+        delivery_start=delivery_start,
+        gate_closes_at=gate,
+        sealed=sealed,
+        order_count=await db.fetchval(SQL["order_count"], zone, delivery_start),
+        orders=[order_answer(row) for row in rows],
+        book=auction and auction["book"],
+        book_hash=auction and auction["book_hash"],
+        result_hash=auction and auction["result_hash"],
+    )
+
+
+@router.get("/v1/markets/{zone}/trades")
+async def trades(
+    zone: int,
+    db: Reader,
+    meta: Stamp,
+    wanted: Wanted,
+    delivery_start: Annotated[Second | None, Query()] = None,
+) -> Page[Trade]:
+    """Newest first; of one slot where ``delivery_start`` is given."""
+    rows = await db.fetch(SQL["trades"], zone, delivery_start, wanted.after, wanted.fetch)
+    kept, cursor = wanted.cut(rows, "trade_id")
+    return Page(meta=meta, items=[Trade.model_validate(dict(row)) for row in kept], next_cursor=cursor)
+
+
+@router.get("/v1/markets/{zone}/auctions")
+async def auctions(zone: int, db: Reader, meta: Stamp, wanted: Wanted) -> Page[Auction]:
+    """Newest first."""
+    rows = await db.fetch(SQL["auctions"], zone, wanted.after, wanted.fetch)
+    kept, cursor = wanted.cut(rows, "auction_id")
+    return Page(meta=meta, items=[Auction.model_validate(dict(row)) for row in kept], next_cursor=cursor)

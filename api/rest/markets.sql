@@ -1,0 +1,53 @@
+-- zones -- zones that have meters in service
+select zone, count(*) as meters from telemetry.meters where active group by zone order by zone;
+
+-- slots -- every delivery slot from one time to another, the one under way first
+select slots.zone, slots.delivery_start,
+    (
+        select count(*) from trading.orders
+        where zone = slots.zone and delivery_start = slots.delivery_start and status <> 'cancelled'
+    ) as order_count,
+    auctions.auction_id is not null as auctioned, auctions.clearing_price_per_kwh, auctions.matched_wh,
+    settled.state as settlement_state, settled.delivered_wh, settled.imbalance_wh, settled.gas_used, settled.trades,
+    settled.transaction_hash, checked.differences
+from (
+    select $1::bigint as zone, to_timestamp(start_s) as delivery_start
+    from generate_series(($2::bigint / $4::bigint) * $4::bigint, $3::bigint, $4::bigint) as start_s
+) as slots
+left join trading.auctions as auctions using (zone, delivery_start)
+left join lateral (
+    select * from trading.settlements as s
+    where s.zone = slots.zone and s.delivery_start = slots.delivery_start
+    order by version desc limit 1
+) as settled on true
+left join audit.slot_checks as checked
+    on checked.zone = slots.zone and checked.delivery_start = slots.delivery_start
+    and checked.version = settled.version
+order by slots.delivery_start;
+
+-- order_count -- how many orders stand in a slot's book
+select count(*) from trading.orders where zone = $1 and delivery_start = $2 and status <> 'cancelled';
+
+-- book -- every order of a slot, in the market's sequence
+select digest, sequence, status, received_at, trader, zone, delivery_start, side, energy_wh, limit_price_per_kwh,
+    min_fill_wh, time_in_force, source, to_timestamp(expiry) as expiry, lane, nonce, matched_wh, locked_cash, signature
+from trading.orders where zone = $1 and delivery_start = $2 and status <> 'cancelled' order by sequence;
+
+-- published -- the canonical book and the hashes that pin book and result
+select book, book_hash, result_hash from trading.auctions where zone = $1 and delivery_start = $2;
+
+-- trades -- newest first
+select trade_id, trade_number, zone, delivery_start, buyer, seller, buy_order, sell_order, energy_wh, price_per_kwh,
+    delivered_wh, grid_fee_nano, settlement_status, executed_at
+from trading.trades
+where zone = $1 and ($2::timestamptz is null or delivery_start = $2) and ($3::bigint is null or trade_id < $3)
+order by trade_id desc
+limit $4;
+
+-- auctions -- newest first
+select auction_id, zone, delivery_start, gate_closed_at, clearing_price_per_kwh, price_low_per_kwh,
+    price_high_per_kwh, grid_fee_per_kwh, order_count, matched_wh, book_hash, result_hash
+from trading.auctions
+where zone = $1 and ($2::bigint is null or auction_id < $2)
+order by auction_id desc
+limit $3;

@@ -1,0 +1,180 @@
+"""Fact tables: one per contract event, append-only, written in whole columns and erased by block."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from indexer.block import Block, Segment, unhex
+from indexer.copy import argument_field, bigint, copy, fixed, integer, timestamptz
+from indexer.db import Connection, queries
+from indexer.decode import Bytes2D, Decoded, Rows, Undecoded
+from indexer.event import Event
+from indexer.manifest import Manifest
+
+SQL = queries(__name__)
+BLOCK_COLUMNS = (
+    "chain_id",
+    "number",
+    "hash",
+    "parent_hash",
+    "timestamp",
+    "logs_bloom",
+    "receipts_root",
+    "transaction_count",
+    "gas_used",
+)
+
+
+async def ensure(db: Connection, manifest: Manifest) -> None:
+    """Creates what the manifest needs and the database lacks; names its contracts. Safe to repeat."""
+    await db.execute(SQL["lock_schema"])
+    for event in manifest.tables.values():
+        await db.execute(table_ddl(event))
+    await db.execute(transfers_view(await db.fetch(SQL["transfer_tables"])))
+    for contract in manifest.contracts:
+        await db.execute(
+            SQL["name_contract"],
+            manifest.chain_id,
+            contract.address,
+            contract.name,
+            manifest.start_block,
+            list(contract.abi),
+        )
+
+
+async def index_keys(db: Connection, manifest: Manifest) -> None:
+    """Indexes the accounts in the fact tables: built once the history is in, because loading first is cheaper."""
+    await db.execute(SQL["lock_schema"])
+    for event in manifest.tables.values():
+        for statement in index_ddl(event):
+            await db.execute(statement)
+
+
+async def write(db: Connection, chain_id: int, segment: Segment, decoded: Decoded) -> set[str]:
+    """Appends a segment's blocks and events; returns the fact tables that grew."""
+    await copy(db, "blocks", BLOCK_COLUMNS, _block_fields(chain_id, segment.blocks))
+    times = np.array([block.timestamp for block in segment.blocks], dtype=np.int64)
+    for rows in merge(decoded.rows):
+        time = times[rows.block_number - segment.first.number]
+        await copy(db, rows.event.table, rows.event.columns, _fields(chain_id, rows, time))
+    if decoded.undecoded:
+        await db.executemany(SQL["keep_undecoded"], [_undecoded(chain_id, u) for u in decoded.undecoded])
+    return {rows.event.table for rows in decoded.rows}
+
+
+async def erase(db: Connection, manifest: Manifest, first: int) -> int:
+    """Removes every block and event from block ``first`` on; returns how many events."""
+    removed = 0
+    for table in (*manifest.tables, "undecoded_logs"):
+        status = await db.execute(
+            f'delete from blockchain."{table}" where chain_id = $1 and block_number >= $2',  # noqa: S608
+            manifest.chain_id,
+            first,
+        )
+        removed += int(status.split()[1])
+    await db.execute(SQL["erase_blocks"], manifest.chain_id, first)
+    return removed
+
+
+def table_ddl(event: Event) -> str:
+    """The fact table of an event."""
+    arguments = "".join(f',\n    "{a.column}" {a.sql_type} not null' for a in event.arguments)
+    return (
+        f'create table if not exists blockchain."{event.table}" (\n'
+        "    chain_id bigint not null,\n    block_number bigint not null,\n    log_index bigint not null,\n"
+        "    transaction_hash bytea not null,\n    block_time timestamptz not null,\n"
+        f"    emitter bytea not null{arguments},\n"
+        "    primary key (chain_id, block_number, log_index)\n)"
+    )
+
+
+def index_ddl(event: Event) -> list[str]:
+    """Indexes over the indexed addresses of an event."""
+    return [
+        f'create index if not exists "{event.table[5:55]}_{number}" on blockchain."{event.table}" '
+        f'("{argument.column}", block_number)'
+        for number, argument in enumerate(event.arguments)
+        if argument.indexed and argument.abi_type == "address"
+    ]
+
+
+def transfers_view(tables: Sequence[Any]) -> str:
+    """One view over the Transfer events of all ERC-20 tokens.
+
+    Source: ERC-20, https://eips.ethereum.org/EIPS/eip-20
+    """
+    columns = 'chain_id, block_number, log_index, emitter as token, "from" as sender, "to" as recipient, value'
+    parts = [f'select {columns} from blockchain."{row["table_name"]}"' for row in tables]  # noqa: S608
+    nothing = (
+        "select 0::bigint as chain_id, 0::bigint as block_number, 0::bigint as log_index, ''::bytea as token, "
+        "''::bytea as sender, ''::bytea as recipient, 0::numeric(78, 0) as value where false"
+    )
+    return "create or replace view blockchain.erc20_transfers as " + " union all ".join(parts or [nothing])
+
+
+def merge(groups: Sequence[Rows]) -> list[Rows]:
+    """Rows of one table from several contracts as one."""
+    merged: dict[str, Rows] = {}
+    for rows in groups:
+        before = merged.get(rows.event.table)
+        merged[rows.event.table] = rows if before is None else _join(before, rows)
+    return list(merged.values())
+
+
+def _join(one: Rows, other: Rows) -> Rows:
+    return Rows(
+        event=one.event,
+        block_number=np.concatenate((one.block_number, other.block_number)),
+        log_index=np.concatenate((one.log_index, other.log_index)),
+        transaction_hash=np.concatenate((one.transaction_hash, other.transaction_hash)),
+        emitter=np.concatenate((one.emitter, other.emitter)),
+        values=tuple(
+            a + b if isinstance(a, list) and isinstance(b, list) else np.concatenate((a, b))
+            for a, b in zip(one.values, other.values, strict=True)
+        ),
+    )
+
+
+def _fields(chain_id: int, rows: Rows, time: Any) -> list[Bytes2D | list[bytes]]:
+    return [
+        bigint(np.full(len(rows), chain_id)),
+        bigint(rows.block_number),
+        bigint(rows.log_index),
+        fixed(rows.transaction_hash),
+        timestamptz(time),
+        fixed(rows.emitter),
+        *(argument_field(argument, values) for argument, values in zip(rows.event.arguments, rows.values, strict=True)),
+    ]
+
+
+def _block_fields(chain_id: int, blocks: Sequence[Block]) -> list[Bytes2D | list[bytes]]:
+    return [
+        bigint(np.full(len(blocks), chain_id)),
+        bigint([block.number for block in blocks]),
+        fixed(_stack([block.hash for block in blocks])),
+        fixed(_stack([block.parent_hash for block in blocks])),
+        timestamptz([block.timestamp for block in blocks]),
+        fixed(_stack([block.logs_bloom for block in blocks])),
+        fixed(_stack([block.receipts_root for block in blocks])),
+        integer([block.transaction_count for block in blocks]),
+        bigint([block.gas_used for block in blocks]),
+    ]
+
+
+def _stack(values: list[bytes]) -> Bytes2D:
+    return np.frombuffer(b"".join(values), dtype=np.uint8).reshape(len(values), -1)
+
+
+def _undecoded(chain_id: int, undecoded: Undecoded) -> tuple[Any, ...]:
+    log = undecoded.log
+    return (
+        chain_id,
+        int(log.block_number, 16),
+        int(log.log_index, 16),
+        unhex(log.transaction_hash),
+        unhex(log.address),
+        [unhex(topic) for topic in log.topics],
+        unhex(log.data),
+        undecoded.reason,
+    )

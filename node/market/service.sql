@@ -1,0 +1,58 @@
+-- stored -- An order as the market keeps it, by digest
+select sequence, digest, status, received_at, trader, zone, extract(epoch from delivery_start)::bigint as delivery_start
+from trading.orders where digest = $1;
+
+-- is_cleared -- Whether the slot had its auction
+select exists (select from trading.auctions where zone = $1 and delivery_start = to_timestamp($2::bigint));
+
+-- trader_state -- All that decides whether a trader may enter an order ($1 chain, $2 trader, $3 zone, $4 slot, $5 side, $6 lane)
+select
+    exists (select from telemetry.meters where zone = $3) as zone_known,
+    coalesce((
+        select extract(epoch from least(kyc_until, to_timestamp(8589934592)))::bigint
+        from blockchain.participants where chain_id = $1 and account = $2
+    ), 0) as kyc_until,
+    coalesce((select flags from blockchain.participants where chain_id = $1 and account = $2), 0) as flags,
+    coalesce((select cash from blockchain.account_balances where chain_id = $1 and account = $2), 0)
+        - coalesce((select sum(locked_cash) from trading.orders where trader = $2 and locked_cash > 0), 0) as free_cash,
+    coalesce((select nonce from blockchain.account_balances where chain_id = $1 and account = $2), 0) as nonce_floor,
+    array(
+        select fuse_w from telemetry.meters where owner = $2 and zone = $3 and active and kind <> 'feeder'
+    ) as fuses_w,
+    (
+        select coalesce(sum(energy_wh), 0)::bigint from trading.orders
+        where trader = $2 and zone = $3 and delivery_start = to_timestamp($4::bigint) and side = $5 and status = 'open'
+    ) as position_wh,
+    coalesce((select max(nonce) from trading.orders where trader = $2 and lane = $6), -1) as last_lane_nonce,
+    -- A lane is only entered when free, so the newest order that was not withdrawn or left over is the one that holds it.
+    (
+        select newest.digest from (
+            select digest, status, zone, delivery_start from trading.orders
+            where trader = $2 and lane = $6 and status in ('open', 'matched') order by nonce desc limit 1
+        ) newest
+        where newest.status = 'open' or exists (
+            select from trading.trades t
+            where t.zone = newest.zone and t.delivery_start = newest.delivery_start
+              and newest.digest in (t.buy_order, t.sell_order) and t.settlement_status <> 'settled'
+        )
+    ) as live_lane_order;
+
+-- mandate_state -- The imbalance mandate, and what is left of it
+select m.budget_per_slot, extract(epoch from least(m.expiry, to_timestamp(8589934592)))::bigint as expiry,
+    m.budget - coalesce((
+        select sum(-i.money) from blockchain.settled_imbalances i
+        where i.chain_id = m.chain_id and i.account = m.account and i.block_number >= m.updated_block and i.money < 0
+    ), 0) as budget_left
+from blockchain.mandates m where m.chain_id = $1 and m.account = $2;
+
+-- insert_order -- The order enters the book
+insert into trading.orders (
+    digest, sequence, trader, side, zone, delivery_start, energy_wh, limit_price_per_kwh, min_fill_wh,
+    time_in_force, source, expiry, lane, nonce, signature, locked_cash, received_at
+) values (
+    $1, $2, $3, $4, $5, to_timestamp($6::bigint), $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
+    to_timestamp($17::float8)
+) returning received_at;
+
+-- cancel -- The order leaves the book
+update trading.orders set status = 'cancelled', locked_cash = 0 where digest = $1;

@@ -1,0 +1,118 @@
+"""The process's meter reading: every driver into one inbox, one writer into the database."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+import asyncpg
+
+from indexer.clock import Clock
+from indexer.db import Pool, transaction
+from node.bus import Publisher
+from node.config import NodeConfig
+from node.metering import service
+from node.metering.meter import Delivery, Gateway, Inbox, Outages
+from node.metering.modbus import Poller
+from node.metering.mqtt import Listener
+from node.metering.service import Outcome, Taken
+
+logger = logging.getLogger(__name__)
+
+MOST_PER_BATCH: Final = 1_000
+RELOAD_S: Final = 2.0
+DATABASE: Final = "postgresql"
+
+DATABASE_AWAY: Final = (
+    OSError,  # among them TimeoutError
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
+)
+"""What passes by waiting; everything else is a fault of ours."""
+
+
+class Collector:
+    """Reads all registered meters and stores what they say."""
+
+    def __init__(self, pool: Pool, config: NodeConfig, bus: Publisher, clock: Clock) -> None:
+        self._pool, self._bus, self._clock = pool, bus, clock
+        self._slot_s = config.market.slot_s
+        self._inbox = Inbox()
+        self._gateway = Gateway.open(config.gateway_key_file)
+        self._poller = Poller(self._gateway, self._inbox, clock, config.meter_poll_s)
+        self._listener: Listener | None = None
+        if config.mqtt_url:
+            self._listener = Listener(config.mqtt_url, self._gateway, self._inbox, clock)
+        self._database = Outages("database", last_retry_s=2.0)
+        self._refusals = Outages("readings")
+
+    async def run(self) -> None:
+        """Reads and stores until cancelled."""
+        async with asyncio.TaskGroup() as group, self._poller:
+            group.create_task(self._reload())
+            group.create_task(self._write())
+            if self._listener is not None:
+                group.create_task(self._listener.run())
+
+    async def _reload(self) -> None:
+        while True:
+            try:
+                async with transaction(self._pool) as db:
+                    meters = await service.meters(db)
+                    self._gateway.resume(await service.latest(db, [meter.meter_id for meter in meters]))
+            except DATABASE_AWAY as error:
+                await asyncio.sleep(self._database.failed(DATABASE, error))
+                continue
+            self._poller.update(meter for meter in meters if meter.driver == "modbus")
+            if self._listener is not None:
+                self._listener.update(meter for meter in meters if meter.driver == "mqtt")
+            await asyncio.sleep(RELOAD_S)
+
+    async def _write(self) -> None:
+        # No waiting for a full batch: while one is being stored, the next one gathers by itself.
+        while True:
+            deliveries = await self._inbox.take(MOST_PER_BATCH)
+            outcomes = await self._store(deliveries)
+            for delivery in deliveries:
+                if delivery.stored is not None:
+                    delivery.stored()
+            await self._tell(outcomes)
+
+    async def _store(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
+        readings = [delivery.signed for delivery in deliveries]
+        while True:
+            try:
+                async with transaction(self._pool) as db:
+                    outcomes = await service.accept(db, readings, now_s=self._clock.now_s(), slot_s=self._slot_s)
+            except DATABASE_AWAY as error:
+                await asyncio.sleep(self._database.failed(DATABASE, error))
+            else:
+                self._database.worked(DATABASE)
+                return outcomes
+
+    async def _tell(self, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            name = f"meter {outcome.meter_id}"
+            if outcome.state is Taken.REFUSED:
+                self._refusals.failed(name, f"{outcome.reason} time={outcome.time} counter={outcome.counter}")
+            elif outcome.state is Taken.VALIDATED:
+                self._refusals.worked(name)
+        accepted = [outcome for outcome in outcomes if outcome.state is Taken.VALIDATED]
+        if accepted:
+            await self._bus.publish(
+                "readings",
+                {
+                    "type": "readings",
+                    "accepted": len(accepted),
+                    "refused": sum(outcome.state is Taken.REFUSED for outcome in outcomes),
+                    "time": max(outcome.time for outcome in accepted),
+                },
+            )
+
+
+async def run(pool: Pool, config: NodeConfig, bus: Publisher, clock: Clock) -> None:
+    """Polls the Modbus meters every ``config.meter_poll_s`` real seconds and takes in MQTT, until cancelled."""
+    await Collector(pool, config, bus, clock).run()

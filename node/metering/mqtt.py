@@ -1,0 +1,145 @@
+"""Meters that publish over MQTT: readings they signed themselves, or values that the gateway signs for them."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import aiomqtt
+
+from contracts.errors import GridtraceError
+from indexer.clock import Clock
+from node.errors import NotFound, Refused
+from node.metering import devices, payload
+from node.metering.devices import BadDeviceData, Device
+from node.metering.meter import Delivery, Gateway, Inbox, Outages
+from node.metering.readings import SignedReading
+from node.metering.service import Meter
+
+logger = logging.getLogger(__name__)
+
+SIGNED_TOPICS: Final = "gridtrace/meters/+/reading"
+TIMEOUT_S: Final = 5.0
+
+
+def topic_of(meter_id: int) -> str:
+    """Where a signing meter publishes its readings."""
+    return f"gridtrace/meters/{meter_id}/reading"
+
+
+def client(url: str, identifier: str, *, is_persistent: bool) -> aiomqtt.Client:
+    """A client of the broker at ``mqtt[s]://[user:password@]host:port``.
+
+    A persistent session makes the broker keep what comes while we are away.
+    """
+    parts = urlsplit(url)
+    return aiomqtt.Client(
+        parts.hostname or "127.0.0.1",
+        parts.port or (8883 if parts.scheme == "mqtts" else 1883),
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+        identifier=identifier,
+        clean_session=not is_persistent,
+        timeout=TIMEOUT_S,
+        tls_params=aiomqtt.TLSParameters() if parts.scheme == "mqtts" else None,
+    )
+
+
+class Listener:
+    """Takes the readings of the known meters in, and acknowledges each once it is stored."""
+
+    def __init__(self, url: str, gateway: Gateway, inbox: Inbox, clock: Clock) -> None:
+        self._url, self._gateway, self._inbox, self._clock = url, gateway, inbox, clock
+        self._meters: dict[str, tuple[Meter, Device]] = {}
+        self._broker = Outages("broker")
+        self._senders = Outages("meter messages")
+        self._registrations = Outages("meter registration")
+        self._changed = asyncio.Event()
+
+    def update(self, meters: Iterable[Meter]) -> None:
+        """Listens to these meters from now on."""
+        found: dict[str, tuple[Meter, Device]] = {}
+        for meter in meters:
+            try:
+                found[meter.address] = (meter, devices.load(meter.device))
+                self._registrations.worked(str(meter.meter_id))
+            except NotFound as error:
+                self._registrations.failed(str(meter.meter_id), error)
+        if found.keys() != self._meters.keys():
+            self._changed.set()
+        self._meters = found
+
+    async def run(self) -> None:
+        """Listens until cancelled, through every outage of the broker."""
+        host = urlsplit(self._url).hostname or self._url
+        while True:
+            try:
+                await self._session(host)
+            except* aiomqtt.MqttError as errors:
+                await asyncio.sleep(self._broker.failed(host, errors.exceptions[0]))
+
+    async def _session(self, host: str) -> None:
+        identifier = f"gridtrace-{self._gateway.address.hex()[:12]}"
+        mqtt = client(self._url, identifier, is_persistent=True)
+        # A message counts as delivered when its reading is stored, not when it is received.
+        mqtt._client.manual_ack_set(True)
+        async with mqtt, asyncio.TaskGroup() as group:
+            self._broker.worked(host)
+            await mqtt.subscribe(SIGNED_TOPICS, qos=1)
+            subscribing = group.create_task(self._subscribe(mqtt))
+            try:
+                async for message in mqtt.messages:
+                    await self._take(message, _acknowledge(mqtt, message))
+            finally:
+                subscribing.cancel()
+
+    async def _subscribe(self, mqtt: aiomqtt.Client) -> None:
+        subscribed: set[str] = set()
+        while True:
+            self._changed.clear()
+            own = {topic for topic, (_, device) in self._meters.items() if not device.signed}
+            for topic in own - subscribed:
+                await mqtt.subscribe(topic, qos=1)
+            for topic in subscribed - own:
+                await mqtt.unsubscribe(topic)
+            subscribed = own
+            await self._changed.wait()
+
+    async def _take(self, message: aiomqtt.Message, acknowledge: Callable[[], None]) -> None:
+        topic = str(message.topic)
+        try:
+            signed = self._read(topic, message.payload, is_old=message.retain)
+        except GridtraceError as error:
+            self._senders.failed(topic, error)
+            acknowledge()
+            return
+        self._senders.worked(topic)
+        if signed is None:
+            acknowledge()
+        else:
+            await self._inbox.put(Delivery(signed, acknowledge))
+
+    def _read(self, topic: str, content: object, *, is_old: bool) -> SignedReading | None:
+        if topic not in self._meters:
+            raise Refused(f"no meter is registered for the topic {topic!r}")
+        if not isinstance(content, bytes | bytearray):
+            raise BadDeviceData(f"empty message on {topic!r}")
+        meter, device = self._meters[topic]
+        if device.signed:
+            signed = payload.decode(bytes(content))
+            if signed.reading.meter_id != meter.meter_id:
+                raise BadDeviceData(f"meter {signed.reading.meter_id} spoke on the topic of {meter.meter_id}")
+            return signed
+        if is_old:  # it says nothing of when it was measured
+            return None
+        sample = device.decode_fields(payload.decode_json(bytes(content)))
+        return self._gateway.sign(meter.meter_id, sample, self._clock.now_s())
+
+
+def _acknowledge(mqtt: aiomqtt.Client, message: aiomqtt.Message) -> Callable[[], None]:
+    def acknowledge() -> None:
+        if message.qos > 0:
+            mqtt._client.ack(message.mid, message.qos)
+
+    return acknowledge

@@ -1,0 +1,32 @@
+"""How a sender behaves; times in real seconds, gas in gas units, fees in wei per gas."""
+
+from dataclasses import dataclass
+
+from node.outbox.fees import WEI_PER_GWEI
+
+
+@dataclass(frozen=True, slots=True)
+class SendPolicy:
+    """Defaults suit a public chain and a devnet with several blocks a second alike."""
+
+    poll_s: float = 0.2
+    """How often the outbox and the chain are looked at where nothing wakes the sender."""
+    resend_after_s: float = 5.0
+    """A transaction without a receipt is sent again this often: a node may have dropped it."""
+    bump_after_s: float = 30.0
+    """The oldest transaction without a receipt gets higher fees this long after its last signing."""
+    back_off_s: float = 1.0
+    """Pause after the node or the database failed to answer."""
+    in_flight: int = 16
+    """At most this many transactions wait for a block."""
+    gas_cap: int = 16_777_216
+    """The most gas one transaction may have (EIP-7825)."""
+    fee_ceiling: int = 1_000 * WEI_PER_GWEI
+    """No transaction ever offers more."""
+    confirmations: int = 64
+    """Depth that counts as final on chains without a finalized tag."""
+
+
+def gas_with_margin(estimate: int, cap: int) -> int:
+    """What is offered for an estimate: state may change between the simulation and the block."""
+    return min(estimate + estimate // 4 + 25_000, cap)

@@ -1,0 +1,307 @@
+"""Brings computed settlements on chain, step by step: computed, attested, submitted, settled.
+
+Each step is one look at what is known (the outbox's state, the mirrored chain) and one change in the caller's
+transaction, so it can be repeated at any time. A batch that a reorganisation removed goes back to submitted; its
+transaction is sent again by the outbox with the same bytes and number. One batch is in flight at a time, because what
+an account can be charged depends on the batch before.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+
+from contracts.typed_data import Order, checksum
+from indexer import read
+from indexer.db import Connection, queries
+from node import outbox
+from node.market import service as market
+from node.settlement import calldata
+from node.settlement.batch import SignedOrder, build
+from node.settlement.context import BatchImpossible, GridAccountShort, SettlementContext
+from node.settlement.netting import (
+    Charge,
+    Means,
+    adjusted,
+    cash_after_fills,
+    charge,
+    owing,
+)
+from node.settlement.outcome import Outcome
+from node.settlement.service import key, recompute
+
+logger = logging.getLogger(__name__)
+
+_SQL = queries(__name__)
+ATTEMPTS: Final = 3
+"""How often a batch that the chain refused is built anew, with the caps of the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A settlement that came into another state."""
+
+    settlement_id: int
+    zone: int
+    delivery_start: int
+    version: int
+    state: str
+    reason: str | None = None
+
+
+async def advance(db: Connection, ctx: SettlementContext) -> list[Change]:
+    """Moves every settlement as far as the chain allows, and returns what changed. Needs a transaction."""
+    head = await read.head(db, ctx.chain_id)
+    if head is None:
+        return []
+    changes = []
+    for row in await db.fetch(_SQL["open"], head.finalized):
+        change = await _step(db, ctx, head, row)
+        if change is not None:
+            logger.info(
+                "settlement %s: zone=%d delivery_start=%d reason=%s",
+                change.state,
+                change.zone,
+                change.delivery_start,
+                change.reason,
+            )
+            changes.append(change)
+    return changes
+
+
+async def _step(db: Connection, ctx: SettlementContext, head: read.Head, row: asyncpg.Record) -> Change | None:
+    match row["state"]:
+        case "computed":
+            return await _await_attestation(db, ctx, head, row)
+        case "attested":
+            return await _submit(db, ctx, head, row)
+        case _:
+            return await _mirror(db, ctx, row)
+
+
+async def _await_attestation(
+    db: Connection, ctx: SettlementContext, head: read.Head, row: asyncpg.Record
+) -> Change | None:
+    for effect in ("baseline", "attest", "issue"):
+        status = await outbox.find(db, _key(effect, row))
+        if status is None:
+            continue
+        if status.state == "failed":
+            return await _change(db, row, "failed", f"{effect}: {status.error}")
+        if not status.succeeded or status.block_number is None or status.block_number > head.number:
+            return None
+    attested = await _change(db, row, "attested")
+    return await _submit(db, ctx, head, row) or attested
+
+
+async def _submit(db: Connection, ctx: SettlementContext, head: read.Head, row: asyncpg.Record) -> Change | None:
+    try:
+        outcome = await recompute(db, ctx, row["settlement_id"])
+        if not outcome.moves_anything:
+            return await _settle_off_chain(db, row)
+        sequence = await _free_sequence(db, ctx)
+        if sequence is None:
+            return None
+        attempt = len(await _attempts(db, row))
+        if attempt >= ATTEMPTS:
+            raise BatchImpossible(f"the chain refused the batch {attempt} times")
+        charges = await _charges(db, ctx, outcome)
+        adjustments = adjusted(outcome.netting, charges, ctx.grid_account)
+        await _check_grid(db, ctx, outcome, adjustments)
+        batch = build(
+            sequence,
+            outcome.delivery_start,
+            outcome.version,
+            outcome.netting.fills,
+            adjustments,
+            await signed_orders(db, outcome.zone, outcome.delivery_start),
+        )
+    except GridAccountShort as error:
+        if row["state_reason"] != str(error):
+            logger.warning("settlement waits: zone=%d delivery_start=%d %s", row["zone"], row["delivery_start"], error)
+            await db.execute(_SQL["set_state"], row["settlement_id"], "attested", str(error))
+        return None
+    except (BatchImpossible, KeyError, ValueError) as error:
+        await _trades(db, row, "failed")
+        return await _change(db, row, "failed", f"{type(error).__name__}: {error}")
+    return await _send(db, ctx, head, row, outcome, sequence, attempt, batch, charges, len(adjustments))
+
+
+async def _send(
+    db: Connection,
+    ctx: SettlementContext,
+    head: read.Head,
+    row: asyncpg.Record,
+    outcome: Outcome,
+    sequence: int,
+    attempt: int,
+    batch: bytes,
+    charges: Sequence[Charge],
+    adjustments: int,
+) -> Change | None:
+    settlement_id = row["settlement_id"]
+    call = calldata.settle(batch, len(outcome.netting.fills), adjustments)
+    await outbox.enqueue(
+        db,
+        key=_key("settle", row, attempt),
+        kind="settle",
+        sender=ctx.operator,
+        target=ctx.deployment.address("SettlementExchange"),
+        calldata=call.data,
+        gas_limit=call.gas_limit,
+    )
+    await db.execute(_SQL["forget_charges"], settlement_id)
+    await db.executemany(
+        _SQL["record_charge"],
+        [(settlement_id, item.account, item.owed, item.cap, head.number) for item in charges],
+    )
+    await db.execute(_SQL["submit"], settlement_id, sequence, batch)
+    await _trades(db, row, "submitted")
+    return _changed(row, "submitted")
+
+
+async def _mirror(db: Connection, ctx: SettlementContext, row: asyncpg.Record) -> Change | None:
+    settlement_id, sequence = row["settlement_id"], row["batch_sequence"]
+    there = await db.fetchrow(_SQL["on_chain"], ctx.chain_id, sequence)
+    attempts = await _attempts(db, row)
+    status = attempts[-1] if attempts else None
+    if there is not None and _is_ours(there, row):
+        gas_used = status.gas_used if status else None
+        place = (there["transaction_hash"], there["block_number"])
+        if (row["transaction_hash"], row["block_number"], row["gas_used"]) == (*place, gas_used):
+            return None
+        await db.execute(_SQL["settled"], settlement_id, *place, gas_used)
+        if row["state"] == "settled":
+            return None
+        await _trades(db, row, "settled")
+        await market.release_locks(db, zone=row["zone"], delivery_start=row["delivery_start"])
+        return _changed(row, "settled")
+    if row["state"] == "settled":
+        reason = f"a reorganisation removed block {row['block_number']}"
+        await db.execute(_SQL["removed"], settlement_id, reason)
+        await _trades(db, row, "submitted")
+        return _changed(row, "submitted", reason)
+    if status is not None and status.state == "failed":
+        return await _refused(db, row, len(attempts), status.error)
+    if there is not None:
+        return await _refused(db, row, len(attempts), f"batch {sequence} settled another slot")
+    return None
+
+
+async def _refused(db: Connection, row: asyncpg.Record, attempts: int, error: str | None) -> Change:
+    """The batch will not be on chain; its number is free, and another attempt may fare better."""
+    state = "failed" if attempts >= ATTEMPTS else "attested"
+    reason = f"attempt {attempts} of {ATTEMPTS}: {error}"
+    await db.execute(_SQL["withdraw"], row["settlement_id"], state, reason)
+    await _trades(db, row, "failed" if state == "failed" else "pending")
+    logger.warning("settlement refused: zone=%d delivery_start=%d %s", row["zone"], row["delivery_start"], reason)
+    return _changed(row, state, reason)
+
+
+async def _settle_off_chain(db: Connection, row: asyncpg.Record) -> Change:
+    """No fill and nobody owes a cash unit: there is nothing that a batch could say."""
+    await db.execute(_SQL["settled_off_chain"], row["settlement_id"])
+    await market.release_locks(db, zone=row["zone"], delivery_start=row["delivery_start"])
+    return _changed(row, "settled")
+
+
+async def _free_sequence(db: Connection, ctx: SettlementContext) -> int | None:
+    """The next batch's number, or None while another batch is on its way or the mirror is behind."""
+    state = await db.fetchrow(_SQL["sequence_state"], ctx.chain_id)
+    assert state is not None
+    next_on_chain: int = state["next_on_chain"] or 0
+    last_assigned = state["last_assigned"]
+    if state["in_flight"] or (last_assigned is not None and last_assigned >= next_on_chain):
+        return None
+    return next_on_chain
+
+
+async def means(
+    db: Connection, ctx: SettlementContext, outcome: Outcome, accounts: Sequence[bytes]
+) -> dict[bytes, Means]:
+    """What each account can be charged for the slot once the fills are settled, as the ledger is mirrored now."""
+    rows = await db.fetch(_SQL["means"], ctx.chain_id, list(accounts), outcome.delivery_start)
+    return {
+        row["account"]: Means(
+            budget_per_slot=int(row["slot_left"]),
+            budget_left=int(row["budget_left"]),
+            cash=cash_after_fills(outcome.netting, row["account"], int(row["cash"])),
+        )
+        for row in rows
+    }
+
+
+async def _charges(db: Connection, ctx: SettlementContext, outcome: Outcome) -> tuple[Charge, ...]:
+    debtors = sorted(owing(outcome.netting, ctx.grid_account))
+    found = await means(db, ctx, outcome, debtors)
+    return charge(outcome.netting, {account: found[account].cap for account in debtors})
+
+
+async def _check_grid(
+    db: Connection,
+    ctx: SettlementContext,
+    outcome: Outcome,
+    adjustments: Sequence[tuple[bytes, int]],
+) -> None:
+    """Raises GridAccountShort when the grid account, which covers for everybody, cannot pay its own part."""
+    owed = -dict(adjustments).get(ctx.grid_account, 0)
+    if owed <= 0:
+        return
+    cap = (await means(db, ctx, outcome, [ctx.grid_account]))[ctx.grid_account].cap
+    if owed > cap:
+        raise GridAccountShort(
+            f"the grid account {checksum(ctx.grid_account)} owes {owed} and can be charged {cap} cash units"
+        )
+
+
+async def signed_orders(db: Connection, zone: int, delivery_start: int) -> dict[bytes, SignedOrder]:
+    """The orders of a slot's trades by digest, as their traders signed them."""
+    orders = {}
+    for row in await db.fetch(_SQL["orders"], zone, delivery_start):
+        order = Order(
+            trader=row["trader"],
+            zone=row["zone"],
+            delivery_start=delivery_start,
+            side={"buy": 0, "sell": 1}[row["side"]],
+            energy_wh=row["energy_wh"],
+            limit_price_per_kwh=row["limit_price_per_kwh"],
+            min_fill_wh=row["min_fill_wh"],
+            time_in_force=row["time_in_force"],
+            source=row["source"],
+            expiry=row["expiry"],
+            lane=row["lane"],
+            nonce=row["nonce"],
+        )
+        orders[row["digest"]] = SignedOrder(order, row["signature"])
+    return orders
+
+
+async def _attempts(db: Connection, row: asyncpg.Record) -> list[outbox.Status]:
+    """What became of every batch that was sent for a settlement."""
+    found: list[outbox.Status] = []
+    while (status := await outbox.find(db, _key("settle", row, len(found)))) is not None:
+        found.append(status)
+    return found
+
+
+def _is_ours(there: asyncpg.Record, row: asyncpg.Record) -> bool:
+    return (there["delivery_start"], there["version"]) == (row["delivery_start"], row["version"])
+
+
+def _key(effect: str, row: asyncpg.Record, attempt: int = 0) -> str:
+    return key(effect, row["zone"], row["delivery_start"], row["version"], attempt)
+
+
+async def _trades(db: Connection, row: asyncpg.Record, state: str) -> None:
+    await db.execute(_SQL["trades_state"], row["zone"], row["delivery_start"], state)
+
+
+async def _change(db: Connection, row: asyncpg.Record, state: str, reason: str | None = None) -> Change:
+    await db.execute(_SQL["set_state"], row["settlement_id"], state, reason)
+    return _changed(row, state, reason)
+
+
+def _changed(row: asyncpg.Record, state: str, reason: str | None = None) -> Change:
+    return Change(row["settlement_id"], row["zone"], row["delivery_start"], row["version"], state, reason)
