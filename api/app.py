@@ -17,7 +17,6 @@ from indexer.clock import SimulatedClock
 from indexer.db import open_pool
 from node.bus import Bus
 from node.participants import ChainContext
-from node.wallet import KeyFileSigner
 
 DESCRIPTION: Final = """
 Energy that was metered, traded and settled on chain. Energy is whole Wh, prices micro-currency per kWh, money
@@ -27,10 +26,9 @@ strings. Every error is a problem document (RFC 9457) with a `code` from `GET /v
 
 
 def chain_context(config: ApiConfig) -> ChainContext:
-    """The deployed contracts and the address that sends for us."""
+    """The deployed contracts, and who sends to them. The API holds no key."""
     node = config.node
-    signer = KeyFileSigner.open(node.operator_key_file, node.operator_key_password_file)
-    return ChainContext(node.indexer.chain_id, Deployment.load(node.indexer.deployment), signer.address)
+    return ChainContext(node.indexer.chain_id, Deployment.load(node.indexer.deployment), node.operator)
 
 
 @asynccontextmanager
@@ -73,10 +71,8 @@ def create_app(config: ApiConfig) -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.add_middleware(Envelope)
-    errors.install(app)
+    errors.install(app, pages.error_page)
     for router in (*ROUTERS, ws.router, pages.router):
         app.include_router(router)
     pages.mount_static(app)
     return app
-
-

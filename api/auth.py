@@ -48,9 +48,7 @@ def set_cookie(response: Response, config: ApiConfig, name: str, value: str, lif
 
 def drop_cookie(response: Response, config: ApiConfig, name: str) -> None:
     """Makes the browser forget a cookie."""
-    response.delete_cookie(
-        cookie_name(config, name), path="/", secure=config.secure, httponly=True, samesite="strict"
-    )
+    response.delete_cookie(cookie_name(config, name), path="/", secure=config.secure, httponly=True, samesite="strict")
 
 
 def new_browser_key() -> str:

@@ -63,7 +63,7 @@ class ApiConfig:
             port=port,
             public_url=env.read("GRIDTRACE_PUBLIC_URL", _public_url, f"http://127.0.0.1:{port}"),
             operators=env.read("GRIDTRACE_OPERATORS", _accounts, frozenset()),
-            devnet=env.read("GRIDTRACE_DEVNET", _flag, False),  # noqa: FBT003
+            devnet=env.read("GRIDTRACE_DEVNET", _flag, False),
         )
 
     @classmethod

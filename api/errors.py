@@ -1,14 +1,15 @@
 """Every answer that is not a success, as a problem (RFC 9457), and the one table from error code to HTTP status."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from contracts.errors import GridtraceError
@@ -62,6 +63,41 @@ _BY_STATUS: Final[Mapping[int, str]] = {
 UNREACHABLE: Final = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
 
 
+class Fault(BaseModel):
+    """What is wrong with one field; ``pointer`` is a JSON pointer into the body, or names a parameter."""
+
+    pointer: str
+    code: str
+    message: str
+
+
+class Problem(BaseModel):
+    """Every answer that is not a success (RFC 9457). ``code`` is one of those at ``GET /v1/errors``."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    trace_id: str
+    errors: list[Fault]
+
+
+RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    kind: {
+        "description": description,
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    for kind, description in (("4XX", "The request was refused"), ("5XX", "The fault is ours"))
+}
+"""For the OpenAPI document of every route."""
+
+
+ErrorPage: TypeAlias = Callable[[Request, Mapping[str, Any], Mapping[str, str]], Response]
+"""Renders a problem as a page; given the problem and the headers to send."""
+
+
 class Unavailable(GridtraceError):
     """A service that this needs is away; try again shortly."""
 
@@ -87,7 +123,7 @@ def problem(
     *,
     faults: Sequence[Mapping[str, str]] = (),
     headers: Mapping[str, str] | None = None,
-) -> JSONResponse:
+) -> Response:
     """One problem document."""
     body = {
         "type": f"/v1/errors#{code}",
@@ -104,7 +140,15 @@ def problem(
         extra.setdefault("Retry-After", str(RETRY_AFTER_S))
     if status == 401:
         extra.setdefault("WWW-Authenticate", "Bearer")
+    if wants_page(request):
+        render: ErrorPage = request.app.state.error_page
+        return render(request, body, extra)
     return JSONResponse(body, status, extra, media_type="application/problem+json")
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a person with a browser is looking at a page of ours, and not at the API."""
+    return not request.url.path.startswith("/v1/") and "text/html" in request.headers.get("accept", "")
 
 
 def _pointer(location: Sequence[Any]) -> str:
@@ -157,8 +201,25 @@ async def _on_fault(request: Request, error: Exception) -> Response:
     return problem(request, 500, "internal", "a fault of ours; tell us the trace id")
 
 
-def install(app: FastAPI) -> None:
-    """Answers every error of ``app`` as a problem."""
+def _describe(app: FastAPI) -> None:
+    """Adds the problem document to the OpenAPI document; routes refer to it by name."""
+    described = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = described()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        for model in (Fault, Problem):
+            schemas[model.__name__] = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas[model.__name__].pop("$defs", None)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def install(app: FastAPI, page: ErrorPage) -> None:
+    """Answers every error of ``app`` as a problem: as JSON, or as a page where a browser asked for one."""
+    app.state.error_page = page
+    _describe(app)
     app.add_exception_handler(GridtraceError, _on_gridtrace_error)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)

@@ -7,8 +7,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-import eth_abi
-from eth_abi.exceptions import EncodingError
+from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError, EncodingError
 from eth_hash.auto import keccak
 
 from contracts.errors import GridtraceError
@@ -91,7 +91,7 @@ def _function(contract: str, name: str, arity: int | None) -> tuple[bytes, tuple
 
 def _encode(what: str, types: Sequence[str], arguments: Sequence[Any]) -> bytes:
     try:
-        return eth_abi.encode(types, arguments)
+        return encode(types, arguments)
     except (EncodingError, TypeError, ValueError) as error:
         raise AbiMismatch(f"{what}: {error}") from error
 
@@ -115,8 +115,8 @@ def decode_result(contract: str, function: str, data: bytes) -> tuple[Any, ...]:
     """What a call returned; addresses as 0x text in lower case. Raises AbiMismatch."""
     results = _function(contract, function, None)[2]
     try:
-        return tuple(eth_abi.decode(results, data))
-    except (eth_abi.exceptions.DecodingError, OverflowError) as error:
+        return tuple(decode(results, data))
+    except (DecodingError, OverflowError) as error:
         raise AbiMismatch(f"{contract}.{function} returned {len(data)} bytes that are not {results}") from error
 
 

@@ -10,8 +10,10 @@ from typing import Protocol
 class Clock(Protocol):
     """Tells and waits for market time."""
 
-    rate: float
-    """Market seconds per real second."""
+    @property
+    def rate(self) -> float:
+        """Market seconds per real second."""
+        ...
 
     def now(self) -> datetime:
         """Market time, aware UTC."""

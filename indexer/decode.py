@@ -75,14 +75,12 @@ def decode(logs: Sequence[LogAnswer], events: Events) -> Decoded:
         if event is None:
             undecoded.extend(Undecoded(log, "the contract's ABI has no such event") for log in group)
             continue
-        decoded = _decode_group(event, group, undecoded)
-        if len(decoded):
-            rows.append(decoded)
-    return Decoded(tuple(rows), tuple(undecoded))
+        if logs_left := _well_shaped(event, group, undecoded):
+            rows.append(_decode_group(event, logs_left, undecoded))
+    return Decoded(tuple(part for part in rows if len(part)), tuple(undecoded))
 
 
-def _decode_group(event: Event, group: list[LogAnswer], undecoded: list[Undecoded]) -> Rows:
-    logs = _well_shaped(event, group, undecoded)
+def _decode_group(event: Event, logs: list[LogAnswer], undecoded: list[Undecoded]) -> Rows:
     bad: dict[int, str] = {}
     values = _columns(event, logs, bad)
     if bad:
@@ -146,24 +144,30 @@ def _static(argument: Argument, words: Bytes2D, bad: dict[int, str]) -> Values:
     return value
 
 
+def _zero(padding: Bytes2D) -> Flags:
+    """Which rows are all zeros."""
+    zero: Flags = np.logical_not(np.any(padding, axis=1))
+    return zero
+
+
 def _address(argument: Argument, words: Bytes2D) -> tuple[Flags, Values]:
-    return ~words[:, :12].any(axis=1), words[:, 12:]
+    return _zero(words[:, :12]), words[:, 12:]
 
 
 def _boolean(argument: Argument, words: Bytes2D) -> tuple[Flags, Values]:
-    return ~words[:, :31].any(axis=1) & (words[:, 31] <= 1), words[:, 31:]
+    return _zero(words[:, :31]) & (words[:, 31] <= 1), words[:, 31:]
 
 
 def _fixed_bytes(argument: Argument, words: Bytes2D) -> tuple[Flags, Values]:
-    return ~words[:, argument.size :].any(axis=1), words[:, : argument.size]
+    return _zero(words[:, argument.size :]), words[:, : argument.size]
 
 
 def _number(argument: Argument, words: Bytes2D) -> tuple[Flags, Values]:
     padding, value = words[:, : WORD - argument.size], words[:, WORD - argument.size :]
     if argument.signed and argument.size < WORD:
         sign = np.where(value[:, :1] >= 0x80, 0xFF, 0).astype(np.uint8)
-        return (padding == sign).all(axis=1), words
-    return ~padding.any(axis=1), words
+        return _zero(padding ^ sign), words
+    return _zero(padding), words
 
 
 def _integer(argument: Argument, words: Bytes2D) -> tuple[Flags, Values]:

@@ -47,7 +47,7 @@ class Argument:
     def sql_type(self) -> str:
         match self.kind:
             case Kind.INTEGER | Kind.BOOLEAN | Kind.TEXT:
-                return self.kind.value
+                return str(self.kind.value)
             case Kind.UNSIGNED | Kind.SIGNED:
                 return "numeric(20, 0)" if self.size <= 8 else "numeric(78, 0)"
             case _:
@@ -81,7 +81,7 @@ class Event:
 
 
 def snake(name: str) -> str:
-    """``OrdersSettled`` and ``energyWh`` as ``orders_settled`` and ``energy_wh``; ``EIP712Domain`` as ``eip712_domain``."""  # noqa: E501
+    """``OrdersSettled`` and ``energyWh`` as ``orders_settled`` and ``energy_wh``."""
     spaced = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)
     return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", spaced).lower().strip("_")
 
@@ -95,8 +95,8 @@ def canonical_type(entry: Mapping[str, Any]) -> str:
     abi_type: str = entry["type"]
     if not abi_type.startswith("tuple"):
         return abi_type
-    inner = ",".join(canonical_type(part) for part in entry["components"])
-    return f"({inner}){abi_type[5:]}"
+    inner: str = ",".join(canonical_type(part) for part in entry["components"])
+    return f"({inner}){abi_type.removeprefix('tuple')}"
 
 
 def event_of(contract: str, entry: Mapping[str, Any]) -> Event:

@@ -54,13 +54,18 @@ async def index_keys(db: Connection, manifest: Manifest) -> None:
 async def write(db: Connection, chain_id: int, segment: Segment, decoded: Decoded) -> set[str]:
     """Appends a segment's blocks and events; returns the fact tables that grew."""
     await copy(db, "blocks", BLOCK_COLUMNS, _block_fields(chain_id, segment.blocks))
-    times = np.array([block.timestamp for block in segment.blocks], dtype=np.int64)
     for rows in merge(decoded.rows):
-        time = times[rows.block_number - segment.first.number]
-        await copy(db, rows.event.table, rows.event.columns, _fields(chain_id, rows, time))
+        await append(db, chain_id, rows, segment.blocks)
     if decoded.undecoded:
         await db.executemany(SQL["keep_undecoded"], [_undecoded(chain_id, u) for u in decoded.undecoded])
     return {rows.event.table for rows in decoded.rows}
+
+
+async def append(db: Connection, chain_id: int, rows: Rows, blocks: Sequence[Block]) -> None:
+    """Appends the rows of one fact table; ``blocks`` are consecutive and include those of the rows."""
+    times = np.array([block.timestamp for block in blocks], dtype=np.int64)
+    time = times[rows.block_number - blocks[0].number]
+    await copy(db, rows.event.table, rows.event.columns, _fields(chain_id, rows, time))
 
 
 async def erase(db: Connection, manifest: Manifest, first: int) -> int:

@@ -1,6 +1,7 @@
 """Which blocks two views of one chain share."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from indexer.block import Block
 from indexer.errors import Disagreement
@@ -8,7 +9,7 @@ from indexer.errors import Disagreement
 
 def check_links(blocks: Sequence[Block]) -> None:
     """Raises Disagreement unless every block is the child of the one before it."""
-    for parent, child in zip(blocks, blocks[1:], strict=False):
+    for parent, child in pairwise(blocks):
         if child.number != parent.number + 1 or child.parent_hash != parent.hash:
             raise Disagreement(
                 f"block {child.number} (parent {child.parent_hash.hex()}) does not follow "

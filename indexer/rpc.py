@@ -70,7 +70,7 @@ class Rpc:
         self._checked: set[str] = set()
         self._ids = count(1)
 
-    async def call(self, method: str, *params: Any, type: type[T] | Any = Any) -> T | Any:  # noqa: A002
+    async def call(self, method: str, *params: Any, type: type[T] | Any = Any) -> T | Any:
         """One request.
 
         Raises:
@@ -149,7 +149,7 @@ def _result(call: Call, answer: Answer) -> Result:
     return RpcRefused(call.method, answer.error.code, answer.error.message, answer.error.data)
 
 
-def decode(result: Result, type: type[T] | Any) -> T | Any:  # noqa: A002
+def decode(result: Result, type: type[T] | Any) -> T | Any:
     """The typed value of a result.
 
     Raises:

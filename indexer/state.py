@@ -8,7 +8,7 @@ state is what indexing from scratch would give.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -28,6 +28,31 @@ ORDER: Final = (
     "mandates",
     "registers",
 )
+# Events that no projection folds, and why their facts are enough.
+FACTS_ONLY: Final[Mapping[str, str]] = {
+    "Approval": "an allowance is used up without an event, so only the token can tell what is left",
+    "EIP712DomainChanged": "never emitted after construction: the domain is fixed",
+    "AuthorityUpdated": "administration: its history is what is asked for",
+    "LedgerSet": "administration: set once",
+    "MirrorsSet": "administration: its history is what is asked for",
+    "SettlerSet": "administration: its history is what is asked for",
+    "AttesterSet": "administration: its history is what is asked for",
+    "Paused": "administration: its history is what is asked for",
+    "Unpaused": "administration: its history is what is asked for",
+    "Consumed": "the burn's Transfer moves the balance; the fact says that it was consumption",
+    "OperationScheduled": "administration: its history is what is asked for",
+    "OperationExecuted": "administration: its history is what is asked for",
+    "OperationCanceled": "administration: its history is what is asked for",
+    "RoleLabel": "administration: its history is what is asked for",
+    "RoleGranted": "administration: its history is what is asked for",
+    "RoleRevoked": "administration: its history is what is asked for",
+    "RoleAdminChanged": "administration: its history is what is asked for",
+    "RoleGuardianChanged": "administration: its history is what is asked for",
+    "RoleGrantDelayChanged": "administration: its history is what is asked for",
+    "TargetClosed": "administration: its history is what is asked for",
+    "TargetFunctionRoleUpdated": "administration: its history is what is asked for",
+    "TargetAdminDelayUpdated": "administration: its history is what is asked for",
+}
 _RELATION = re.compile(r"(?:from|join)\s+blockchain\.(\w+)")
 
 

@@ -4,11 +4,12 @@ All of a step's writes are one transaction with the cursor in it, on the connect
 whatever is killed, and whenever, the next step starts from what is committed.
 """
 
+import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from indexer import cursor as cursors
 from indexer import facts, state
@@ -28,7 +29,7 @@ BACKFILL_GAP: Final = 8
 REORG_WINDOW: Final = 512
 """A head that moves back further is a sick endpoint, not a reorg."""
 SEARCH_STEP: Final = 64
-BATCH_EVENTS: Final = 50_000
+BATCH_EVENTS: Final = 30_000
 BATCH_BLOCKS: Final = 2_000
 
 
@@ -96,6 +97,8 @@ class Sync:
         if cursor is None or cursor.state == "halted":
             # A halted chain is looked at afresh: an operator may have released it.
             cursor = self.cursor = await self._resume()
+        if cursor is None:
+            return NothingNew(self._manifest.start_block - 1)
         if cursor.state == "halted":
             return Halted(cursor.reason or "")
         tip, following = await self._chain.look(cursor.number + 1)
@@ -111,30 +114,35 @@ class Sync:
             return await self._backfill(cursor, tip)
         return await self._advance([following], tip)
 
-    async def _resume(self) -> Cursor:
+    async def _resume(self) -> Cursor | None:
+        """Where to go on; None while the chain has not reached the first block to be indexed."""
         chain_id, start = self._manifest.chain_id, self._manifest.start_block
         if found := await cursors.load(self._db, chain_id):
             return found
-        return Cursor(chain_id, start - 1, await self._hash_before(start))
+        before = await self._hash_before(start)
+        return None if before is None else Cursor(chain_id, start - 1, before)
 
-    async def _hash_before(self, number: int) -> bytes:
+    async def _hash_before(self, number: int) -> bytes | None:
         headers = await self._chain.headers([number])
-        if not headers:
-            raise Disagreement(f"there is no block {number} yet, the first to be indexed")
-        return headers[0].parent_hash
+        return headers[0].parent_hash if headers else None
 
     async def _backfill(self, cursor: Cursor, tip: Tip) -> Outcome:
+        """Reads up to the head; one batch is written while the next is fetched."""
         done, pending, waiting = 0, list[Segment](), 0
-        async with aclosing(self._chain.history(cursor.number + 1, tip.head.number)) as segments:
+        async with (
+            _Writer() as writer,
+            aclosing(self._chain.history(cursor.number + 1, tip.head.number)) as segments,
+        ):
             async for segment in segments:
                 pending.append(segment)
                 waiting += len(segment.logs)
                 blocks = segment.last.number - pending[0].first.number + 1
                 if waiting >= BATCH_EVENTS or blocks >= BATCH_BLOCKS:
-                    done += (await self._advance(pending, tip)).events
+                    done += await writer.hand_over(self._advance(pending, tip))
                     pending, waiting = [], 0
-        if pending:
-            done += (await self._advance(pending, tip)).events
+            if pending:
+                done += await writer.hand_over(self._advance(pending, tip))
+            done += await writer.finish()
         return Advanced(cursor.number + 1, tip.head.number, done, tip.head.number)
 
     async def _advance(self, segments: Sequence[Segment], tip: Tip) -> Advanced:
@@ -215,9 +223,12 @@ class Sync:
             if (found := common_ancestor(ours, theirs)) is not None:
                 return found, ours[found]
             top = bottom - 1
-        if cursor.finalized < start:
-            return start - 1, await self._hash_before(start)
-        return None, b""
+        if cursor.finalized >= start:
+            return None, b""
+        before = await self._hash_before(start)
+        if before is None:
+            raise Disagreement(f"block {start} is gone")
+        return start - 1, before
 
     async def _halt(self, cursor: Cursor, reason: str) -> Halted:
         halted = replace(cursor, state="halted", reason=reason)
@@ -225,6 +236,41 @@ class Sync:
             await cursors.save(self._db, halted)
         self.cursor = halted
         return Halted(reason)
+
+
+class _Writer:
+    """Runs one write at a time beside its caller, and leaves none behind."""
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[Advanced] | None = None
+
+    async def __aenter__(self) -> "_Writer":
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._task is None:
+            return
+        if kind is not None and not issubclass(kind, Exception):
+            self._task.cancel()
+        # What was handed over is whole and may be committed; the caller's fault is the one to tell of.
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def hand_over(self, work: Coroutine[Any, Any, Advanced]) -> int:
+        """Starts a write once the one before is done; returns the events of that one."""
+        try:
+            done = await self.finish()
+        except BaseException:
+            work.close()
+            raise
+        self._task = asyncio.create_task(work)
+        return done
+
+    async def finish(self) -> int:
+        """Waits for the write that runs; returns its events."""
+        if self._task is None:
+            return 0
+        task, self._task = self._task, None
+        return (await task).events
 
 
 def _joined(segments: Sequence[Segment]) -> Segment:

@@ -1,5 +1,7 @@
 """Compiles contracts/src to contracts/artifacts, one JSON file per deployed contract; --check only compares.
 
+Run from the repository as ``python -m scripts.compile_contracts``.
+
 The compiler is npm's solc through scripts/solc-v0.8.35, driven by py-solc-x; its settings are foundry.toml's. Source
 names are relative to the repository and the metadata carries no hash, so the output is the same on every machine.
 """
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import solcx
+from solcx.wrapper import get_version_str_from_solc_binary
 
 from contracts.abi import CONTRACTS
 
@@ -94,15 +97,23 @@ def compile_all() -> dict[str, dict[str, Any]]:
         output = solcx.compile_standard(job, solc_binary=SOLC)
     except solcx.exceptions.SolcError as error:
         raise CompilationFailed(str(error)) from error
-    digest = hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()
-    return {name: make_artifact(name, output["contracts"][unit][name], digest) for name, unit in units.items()}
+    compiler = f"solc {get_version_str_from_solc_binary(SOLC)}"
+    return {
+        name: make_artifact(name, compiler, output["contracts"][unit][name], source_hash(unit))
+        for name, unit in units.items()
+    }
 
 
-def make_artifact(name: str, compiled: dict[str, Any], source_hash: str) -> dict[str, Any]:
+def source_hash(unit: str) -> str:
+    """SHA-256 of the compiler's settings and of everything that a source unit is compiled from."""
+    return hashlib.sha256(json.dumps([settings(), closure([unit])], sort_keys=True).encode()).hexdigest()
+
+
+def make_artifact(name: str, compiler: str, compiled: dict[str, Any], source_hash: str) -> dict[str, Any]:
     """What is stored of one compiled contract."""
     return {
         "name": name,
-        "compiler": solcx.wrapper.get_solc_version(SOLC).base_version if False else "solc 0.8.35+commit.47b9dedd",
+        "compiler": compiler,
         "source_hash": source_hash,
         "abi": compiled["abi"],
         "bytecode": "0x" + compiled["evm"]["bytecode"]["object"],
@@ -131,7 +142,7 @@ def main() -> int:
     changed = differences(artifacts)
     if arguments.check:
         for name in changed:
-            print(f"out of date: contracts/artifacts/{name}: run scripts/compile_contracts.py")
+            print(f"out of date: contracts/artifacts/{name}: run python -m scripts.compile_contracts")
         return 1 if changed else 0
     ARTIFACTS.mkdir(exist_ok=True)
     for name in changed:

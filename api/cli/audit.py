@@ -9,9 +9,11 @@ DIFFERENT = 1
 
 
 def audit(
-    start: Annotated[str | None, typer.Option("--from", help="First delivery start, RFC 3339; all where left out.")] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="First delivery start, RFC 3339; all where left out.")
+    ] = None,
     end: Annotated[str | None, typer.Option("--to", help="Delivery start after the last, RFC 3339.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,  # noqa: FBT002
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Recompute every settled slot of a range from signed readings to the ledger. Exit code 1: differences."""
     import asyncio

@@ -11,7 +11,7 @@ def deploy(
     key_file: Annotated[Path, typer.Option(help="The deployer's key file.", envvar="GRIDTRACE_DEPLOYER_KEY_FILE")],
     operator: Annotated[str, typer.Option(help="Address that gets the roles.", envvar="GRIDTRACE_OPERATOR")],
     path: Annotated[Path, typer.Option(help="File the addresses are written to.", envvar="GRIDTRACE_DEPLOYMENT")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print the addresses as JSON.")] = False,  # noqa: FBT002
+    as_json: Annotated[bool, typer.Option("--json", help="Print the addresses as JSON.")] = False,
 ) -> None:
     """Deploy the contracts to RPC_URL and grant the operator's roles; goes on where an earlier call ended."""
     import asyncio

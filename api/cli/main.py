@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 differences found or the work failed, 2 wrong usage or con
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from api.cli import audit, database, deploy, meters, orders, processes, run
@@ -22,6 +21,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    # Plain text: loading the other kind takes longer than most commands.
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.run)
@@ -37,7 +38,7 @@ app.add_typer(meters.app, name="meter")
 
 @app.callback()
 def options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,  # noqa: FBT002
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
 ) -> None:
     """Blockchain indexer and energy-trading node: trades settle from metered production."""
     if version:
@@ -59,14 +60,10 @@ def main() -> None:
 def execute(arguments: list[str]) -> int:
     """Runs one command line; returns its exit code."""
     try:
-        return int(app(arguments, standalone_mode=False) or 0)
-    except click.exceptions.NoArgsIsHelpError as error:
-        typer.echo(error.format_message())
-        return USAGE
-    except click.ClickException as error:
-        error.show()
-        return USAGE
-    except (click.Abort, KeyboardInterrupt):
+        app(arguments, prog_name="gridtrace")
+    except SystemExit as end:
+        return int(end.code or 0)
+    except KeyboardInterrupt:
         return INTERRUPTED
     except ConfigError as error:
         for fault in error.faults:
@@ -75,6 +72,7 @@ def execute(arguments: list[str]) -> int:
     except GridtraceError as error:
         complain(str(error), error.code)
         return FAILED
+    return 0
 
 
 def complain(message: str, code: str) -> None:

@@ -13,7 +13,7 @@ Moment = Annotated[datetime, typer.Option(formats=["%Y-%m-%dT%H:%M:%SZ"])]
 
 
 @app.command("list")
-def list_(key_file: KeyFile, url: ApiUrl = DEFAULT_URL, as_json: AsJson = False) -> None:  # noqa: FBT002
+def list_(key_file: KeyFile, url: ApiUrl = DEFAULT_URL, as_json: AsJson = False) -> None:
     """List your meters."""
     from api.cli.output import show
 
@@ -27,7 +27,7 @@ def read(
     end: Moment,
     key_file: KeyFile,
     url: ApiUrl = DEFAULT_URL,
-    as_json: AsJson = False,  # noqa: FBT002
+    as_json: AsJson = False,
 ) -> None:
     """Energy of each delivery slot that starts in [start, end)."""
     from api.cli.output import show

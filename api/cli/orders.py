@@ -24,14 +24,16 @@ DEFAULT_URL = "http://127.0.0.1:8600"
 def post(
     side: Annotated[str, typer.Argument(help="buy or sell.")],
     energy_wh: Annotated[int, typer.Argument(min=1, help="Quantity in Wh.")],
-    limit_price_per_kwh: Annotated[int, typer.Argument(help="Limit in micro-currency per kWh; a buyer's includes the grid fee.")],
+    limit_price_per_kwh: Annotated[
+        int, typer.Argument(help="Limit in micro-currency per kWh; a buyer's includes the grid fee.")
+    ],
     delivery_start: Annotated[datetime, typer.Option(formats=["%Y-%m-%dT%H:%M:%SZ"], help="Start of the slot, UTC.")],
     key_file: KeyFile,
     url: ApiUrl = DEFAULT_URL,
     zone: Annotated[int, typer.Option(min=0)] = 1,
     lane: Annotated[int, typer.Option(min=0, max=1023, help="Nonces grow within a lane.")] = 0,
     nonce: Annotated[int | None, typer.Option(min=0, help="Market time in ms where left out.")] = None,
-    as_json: AsJson = False,  # noqa: FBT002
+    as_json: AsJson = False,
 ) -> None:
     """Sign and send one order."""
     from datetime import UTC
@@ -66,7 +68,7 @@ def list_(
     url: ApiUrl = DEFAULT_URL,
     status: Annotated[str | None, typer.Option(help="open, cancelled, matched or unmatched.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
-    as_json: AsJson = False,  # noqa: FBT002
+    as_json: AsJson = False,
 ) -> None:
     """List your orders, the newest first."""
     from api.cli.output import show
@@ -79,7 +81,7 @@ def cancel(
     order_id: Annotated[str, typer.Argument(help="The order's 0x-prefixed id.")],
     key_file: KeyFile,
     url: ApiUrl = DEFAULT_URL,
-    as_json: AsJson = False,  # noqa: FBT002
+    as_json: AsJson = False,
 ) -> None:
     """Take back an open order."""
     from api.cli.output import show

@@ -12,11 +12,13 @@ def run(
     homes: Annotated[int | None, typer.Option(min=1, max=500, help="Homes (24 where not given).")] = None,
     plants: Annotated[int | None, typer.Option(min=1, max=100, help="Plants (4 where not given).")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of measured series that the meters replay.")] = None,
-    exit_: Annotated[bool, typer.Option("--exit", help="End when --slots are settled and audited.")] = False,  # noqa: FBT002
-    json_: Annotated[bool, typer.Option("--json", help="Last line of output: the summary as JSON.")] = False,  # noqa: FBT002
-    fresh: Annotated[bool, typer.Option(help="Forget what an earlier run left.")] = False,  # noqa: FBT002
+    exit_: Annotated[bool, typer.Option("--exit", help="End when --slots are settled and audited.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Last line of output: the summary as JSON.")] = False,
+    fresh: Annotated[bool, typer.Option(help="Forget what an earlier run left.")] = False,
     state_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path(".gridtrace"),
-    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port of the page (8600, else a free one).")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of the page (8600, else a free one).")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything that is drawn (1 where not given).")] = None,
 ) -> None:
     """Start everything and play a trading community: services, chain, meters, participants, and the page.

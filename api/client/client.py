@@ -93,16 +93,16 @@ class Client:
     # Taking part
 
     async def register(
-        self, account: bytes, *, roles: Sequence[str], kyc_until: datetime, country: int
+        self, account: bytes, *, roles: Sequence[str], kyc_until: datetime, country: int, request_id: str | None = None
     ) -> results.Accepted:
-        """Clears an account for trading. Operators only."""
+        """Clears an account for trading; the same ``request_id`` does it once. Operators only."""
         body = {
             "account": checksum(account),
             "roles": list(roles),
             "kyc_until": rfc3339(kyc_until),
             "country": country,
         }
-        return await self._api.call("POST", "/v1/participants", results.Accepted, body=body)
+        return await self._request("/v1/participants", body, request_id)
 
     async def participant(self, account: bytes | None = None) -> results.Participant:
         """What the chain knows of an account's clearance."""
@@ -121,6 +121,7 @@ class Client:
         key: bytes,
         fuse_w: int,
         plant_id: str | None = None,
+        request_id: str | None = None,
     ) -> results.Accepted:
         """Takes a meter into service; ``key`` is the address that signs its readings. Operators only."""
         body = {
@@ -135,7 +136,7 @@ class Client:
             "key": checksum(key),
             "fuse_w": str(fuse_w),
         }
-        return await self._api.call("POST", "/v1/meters", results.Accepted, body=body)
+        return await self._request("/v1/meters", body, request_id)
 
     async def meters(self, owner: bytes | None = None) -> list[results.Meter]:
         """The meters of an account: one's own where none is named."""
@@ -159,8 +160,7 @@ class Client:
     ) -> results.Accepted:
         """Devnet money (cash units) into an account's wallet; the same ``request_id`` pays once."""
         body = {"account": self._of(account), "amount": str(amount)}
-        headers = {"Idempotency-Key": request_id or secrets.token_hex(16)}
-        return await self._api.call("POST", "/v1/faucet", results.Accepted, body=body, headers=headers)
+        return await self._request("/v1/faucet", body, request_id)
 
     async def permit(self, amount: int) -> results.Permit:
         """What must be signed to deposit ``amount`` cash units."""
@@ -244,6 +244,11 @@ class Client:
                             yield msgspec.json.decode(line[5:], type=results.StreamMessage)
             except ApiUnreachable:
                 await asyncio.sleep(RECONNECT_S)
+
+    async def _request(self, path: str, body: dict[str, Any], request_id: str | None) -> results.Accepted:
+        """A request that the server does once per ``request_id``, and can therefore be repeated."""
+        headers = {"Idempotency-Key": request_id or secrets.token_hex(16)}
+        return await self._api.call("POST", path, results.Accepted, body=body, headers=headers)
 
     def _of(self, account: bytes | None) -> str:
         return self.address if account is None else checksum(account)

@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0)
         if os.getppid() != parent:
             sys.exit("the parent process is gone")
-    os.execvp(program[0], program)
+    os.execvp(program[0], program)  # noqa: S606 -- no shell is wanted
 
 
 def leave_root(owned: list[Path]) -> None:

@@ -16,7 +16,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from api.devnet.meter_registers import SimulatedMeter
 from contracts.typed_data import Reading
-from indexer.clock import Clock
+from indexer.clock import SimulatedClock
 
 REGISTERS: Final = 16
 
@@ -27,7 +27,7 @@ def words_of(reading: Reading) -> list[int]:
     return list(struct.unpack(">16H", struct.pack(">QQQiI", *registers)))
 
 
-def _device(meter: SimulatedMeter, clock: Clock) -> SimDevice:
+def _device(meter: SimulatedMeter, clock: SimulatedClock) -> SimDevice:
     async def show_now(
         function: int, start: int, address: int, count: int, registers: list[int], written: object
     ) -> ExcCodes | None:
@@ -42,7 +42,7 @@ def _device(meter: SimulatedMeter, clock: Clock) -> SimDevice:
     return SimDevice(meter.spec.unit, [data], action=show_now)
 
 
-async def serve(meters: Sequence[SimulatedMeter], clock: Clock, host: str = "127.0.0.1") -> None:
+async def serve(meters: Sequence[SimulatedMeter], clock: SimulatedClock, host: str = "127.0.0.1") -> None:
     """Serves until cancelled.
 
     Raises:
@@ -60,6 +60,6 @@ async def _forever(server: ModbusTcpServer, host: str, port: int) -> None:
     try:
         if not await server.listen():
             raise OSError(f"cannot listen on {host}:{port}")
-        await server.serve_forever()
+        await asyncio.Event().wait()
     finally:
         server.close()

@@ -16,7 +16,7 @@ import aiomqtt
 
 from api.devnet.meter_registers import SimulatedMeter
 from contracts.typed_data import reading_digest, sign
-from indexer.clock import Clock
+from indexer.clock import SimulatedClock
 from node.metering import payload
 from node.metering.mqtt import client, topic_of
 
@@ -56,7 +56,7 @@ def due_times(published_s: int, now_s: int, interval_s: int, slot_s: int) -> lis
 
 
 async def publish(
-    meters: Sequence[SimulatedMeter], url: str, clock: Clock, interval_s: int, slot_s: int, state_file: Path
+    meters: Sequence[SimulatedMeter], url: str, clock: SimulatedClock, interval_s: int, slot_s: int, state_file: Path
 ) -> None:
     """Publishes until cancelled, through every outage of the broker."""
     progress = Progress(state_file)
@@ -69,6 +69,7 @@ async def publish(
         try:
             async with client(url, "gridtrace-devnet-meters", is_persistent=False) as mqtt:
                 is_connected = True
+                mqtt.pending_calls_threshold = len(meters)
                 while True:
                     for time_s in due_times(published_s, int(clock.now_s()), interval_s, slot_s):
                         pairs = zip(meters, keys, strict=True)

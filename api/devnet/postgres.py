@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from api.devnet.process import External, Service, ServiceFailed, free_port, wrapped
+from indexer.db import connect
 from indexer.errors import ConfigError
 
 USER = "gridtrace"
@@ -71,6 +72,16 @@ class PostgresServer(Service):
     def url_of(self, database: str) -> str:
         """Address of one database of this server."""
         return f"postgresql://{USER}:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    async def ensure(self, database: str) -> str:
+        """Makes the database where it is not there yet; returns its address."""
+        db = await connect(self.url)
+        try:
+            if not await db.fetchval("select 1 from pg_database where datname = $1", database):
+                await db.execute(f'create database "{database}"')
+        finally:
+            await db.close()
+        return self.url_of(database)
 
     def owned(self) -> Sequence[Path]:
         return (self.data, self._sockets())

@@ -51,7 +51,7 @@ class ChainControl:
 
     async def latest_time_s(self) -> int:
         """Timestamp of the newest block."""
-        return int((await self.call("eth_getBlockByNumber", "latest", False))["timestamp"], 16)  # noqa: FBT003
+        return int((await self.call("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
 
     async def mine(self, time_s: int) -> int:
         """Mines one block with this timestamp; returns its number."""
@@ -69,7 +69,7 @@ class ChainControl:
     async def take_over(self) -> None:
         """Stops an anvil from mining by itself."""
         await self.call("evm_setIntervalMining", 0)
-        await self.call("evm_setAutomine", False)  # noqa: FBT003
+        await self.call("evm_setAutomine", False)
 
 
 async def check_pace(control: ChainControl, clock_rate: float) -> bool:

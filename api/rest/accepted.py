@@ -1,6 +1,18 @@
-"""The answer to a request that became a transaction of the outbox."""
+"""Requests that become a transaction of the outbox: how they are named, and what they are answered."""
+
+from typing import Annotated, TypeAlias
+
+from fastapi import Header
 
 from api.rest.fields import Answer
+
+IdempotencyKey: TypeAlias = Annotated[
+    str,
+    Header(
+        pattern=r"^[A-Za-z0-9_.\-]{1,100}$",
+        description="Names this request: the same key again finds the first request and sends nothing",
+    ),
+]
 
 
 class Accepted(Answer):

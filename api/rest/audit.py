@@ -1,5 +1,6 @@
 """What the auditor found when it recomputed each slot from signed readings to the ledger."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -8,7 +9,7 @@ from api.deps import Reader, public
 from api.rest.fields import Answer, Instant
 from api.rest.meta import Meta, Stamp
 from api.rest.paging import Page, Wanted
-from indexer.db import queries
+from indexer.db import Connection, queries
 
 router = APIRouter(tags=["audit"], dependencies=[Depends(public)])
 SQL = queries(__name__)
@@ -32,6 +33,12 @@ class SlotChecks(Page[SlotCheck]):
     meta: Meta | None
     differences: int
     slots_checked: int
+
+
+async def check_of(db: Connection, zone: int, delivery_start: datetime) -> SlotCheck | None:
+    """The auditor's last look at a slot's newest version."""
+    row = await db.fetchrow(SQL["check"], zone, delivery_start)
+    return None if row is None else SlotCheck.model_validate(dict(row))
 
 
 @router.get("/v1/audit/slots")

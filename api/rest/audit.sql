@@ -10,3 +10,7 @@ limit $3;
 -- totals -- over all checked slots
 select coalesce(sum(differences), 0)::bigint as differences, count(*) as slots_checked
 from audit.slot_checks where $1::bigint is null or zone = $1;
+
+-- check -- the last look at a slot's newest version
+select zone, delivery_start, version, differences, findings, block_number, checked_at
+from audit.slot_checks where zone = $1 and delivery_start = $2 order by version desc limit 1;

@@ -3,11 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from api.deps import Reader, Site, Writer, by_signature, public
-from api.rest.accepted import Accepted
+from api.rest.accepted import Accepted, IdempotencyKey
 from api.rest.contracts import SigningDomain, payment_token_domain
 from api.rest.fields import Address, Answer, Instant, Natural, Request, Second, Signature, seconds
 from indexer.db import queries
@@ -18,7 +18,6 @@ router = APIRouter(tags=["money"])
 SQL = queries(__name__)
 
 PERMIT_LIFE: Final = timedelta(days=1)
-KEY_PATTERN: Final = r"^[\x21-\x7e]{1,100}$"
 
 
 class PermitTerms(Answer):
@@ -81,7 +80,7 @@ async def faucet(
     body: FaucetRequest,
     db: Writer,
     site: Site,
-    idempotency_key: Annotated[str, Header(pattern=KEY_PATTERN, description="The same key pays once")],
+    idempotency_key: IdempotencyKey,
 ) -> Accepted:
     """Devnet money into an account's wallet; on any other chain there is no such place."""
     if not site.config.devnet:

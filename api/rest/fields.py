@@ -55,7 +55,7 @@ def _octets(length: int) -> PlainValidator:
     return PlainValidator(check)
 
 
-def _digits(pattern_allows_sign: bool) -> PlainValidator:  # noqa: FBT001
+def _digits(pattern_allows_sign: bool) -> PlainValidator:
     def check(value: Any) -> int:
         if isinstance(value, bool):
             raise ValueError("must be a decimal number in a string")

@@ -35,7 +35,7 @@ async def newest(
     if not wanted:
         return []
     rows = await db.fetch(_union(list(wanted)), chain_id, before, limit)
-    return [_row(wanted[row["fact"]], row) for row in rows]
+    return [_row(wanted[row["fact"]], dict(row)) for row in rows]
 
 
 async def _events(db: Connection, chain_id: int) -> list[Event]:
@@ -52,7 +52,8 @@ def _union(tables: Sequence[str]) -> str:
     """Reads at most ``$3`` rows of each table; the tables' names come from the catalogue."""
     key = f"(block_number << {LOG_INDEX_BITS}) + log_index"
     parts = [
-        f"(select '{table}' as fact, {key} as key, to_jsonb(f) as fields, transaction_hash, emitter, block_time "
+        # Names come from the catalogue, values are parameters.
+        f"(select '{table}' as fact, {key} as key, to_jsonb(f) as fields, transaction_hash, emitter, block_time "  # noqa: S608
         f'from blockchain."{table}" as f where chain_id = $1 '
         f"and ($2::bigint is null or (block_number, log_index) < "
         f"($2 >> {LOG_INDEX_BITS}, $2 & {(1 << LOG_INDEX_BITS) - 1})) "

@@ -13,6 +13,7 @@ from api.rest.paging import MAX_LIMIT, Page, Wanted
 from api.rest.slots import Slot, slot_of
 from api.rest.status import Rules, rules_of
 from indexer.db import queries
+from node.errors import NotFound
 
 router = APIRouter(tags=["markets"], dependencies=[Depends(public)])
 SQL = queries(__name__)
@@ -101,14 +102,24 @@ async def slots(
     rules, now = site.config.node.market, site.clock.now()
     last = now + timedelta(seconds=rules.gate_lead_s + rules.open_slots * rules.slot_s)
     first = now - timedelta(seconds=past * rules.slot_s)
-    rows = await db.fetch(SQL["slots"], zone, seconds(first), seconds(last), rules.slot_s)
+    rows = await db.fetch(SQL["slots"], zone, seconds(first), seconds(last), rules.slot_s, now)
     return Page(meta=meta, items=[slot_of(row, rules, now) for row in rows])
 
 
+@router.get("/v1/markets/{zone}/slots/{delivery_start}")
+async def slot(zone: int, delivery_start: Second, db: Reader, site: Site) -> Slot:
+    """One slot's line."""
+    rules, start = site.config.node.market, seconds(delivery_start)
+    rows = [] if start % rules.slot_s else await db.fetch(
+        SQL["slots"], zone, start, start, rules.slot_s, delivery_start
+    )
+    if not rows:
+        raise NotFound
+    return slot_of(rows[0], rules, site.clock.now())
+
+
 @router.get("/v1/markets/{zone}/book")
-async def book(
-    zone: int, delivery_start: Annotated[Second, Query()], db: Reader, site: Site, meta: Stamp
-) -> Book:
+async def book(zone: int, delivery_start: Annotated[Second, Query()], db: Reader, site: Site, meta: Stamp) -> Book:
     """Before the gate closes only how many orders there are; after it, all of them."""
     gate = delivery_start - timedelta(seconds=site.config.node.market.gate_lead_s)
     sealed = site.clock.now() < gate

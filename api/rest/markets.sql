@@ -1,7 +1,7 @@
 -- zones -- zones that have meters in service
 select zone, count(*) as meters from telemetry.meters where active group by zone order by zone;
 
--- slots -- every delivery slot from one time to another, the one under way first
+-- slots -- delivery slots from one time to another; of the ended ones those that had an auction
 select slots.zone, slots.delivery_start,
     (
         select count(*) from trading.orders
@@ -23,6 +23,7 @@ left join lateral (
 left join audit.slot_checks as checked
     on checked.zone = slots.zone and checked.delivery_start = slots.delivery_start
     and checked.version = settled.version
+where auctions.auction_id is not null or slots.delivery_start + make_interval(secs => $4::bigint) > $5
 order by slots.delivery_start;
 
 -- order_count -- how many orders stand in a slot's book

@@ -1,5 +1,6 @@
 """The stamp on every answer: as of which block it holds."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Query
@@ -38,15 +39,15 @@ async def stamp(db: Any, site: Services, *, min_block: int | None = None) -> Met
     head = await read.head(db, site.chain_id)
     if min_block is not None and (head is None or head.number < min_block):
         raise IndexBehind(f"indexed up to block {head.number if head else 'none'}, not {min_block}")
-    if head is None:
+    if head is None or head.time is None:
         return None
     return Meta(
         chain_id=site.chain_id,
         block_number=head.number,
         block_hash=head.hash,
-        block_time=head.time,
+        block_time=datetime.fromtimestamp(head.time, UTC),
         finality="finalized" if head.number <= head.finalized else "latest",
-        lag_seconds=max(0, int((site.clock.now() - head.time).total_seconds())),
+        lag_seconds=max(0, int(site.clock.now_s()) - head.time),
         reorg_epoch=head.reorg_epoch,
     )
 

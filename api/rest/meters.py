@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from api.deps import Reader, SignedIn, Site, Writer, admin, operates, own
-from api.rest.accepted import Accepted
+from api.rest.accepted import Accepted, IdempotencyKey
 from api.rest.fields import Address, Answer, Instant, Natural, Request, Second, seconds
 from api.rest.meta import Meta, Stamp
 from api.rest.paging import Page
@@ -69,7 +69,7 @@ class MeterEnergy(Answer):
 
 
 @router.post("/v1/meters", status_code=202, dependencies=[Depends(admin)])
-async def register_meter(body: NewMeter, db: Writer, site: Site) -> Accepted:
+async def register_meter(body: NewMeter, db: Writer, site: Site, idempotency_key: IdempotencyKey) -> Accepted:
     """Takes a meter into service, here and on chain."""
     await service.register_meter(db, service.Meter(**dict(body)))
     outbox_id = await participants.announce_meter(
@@ -80,6 +80,7 @@ async def register_meter(body: NewMeter, db: Writer, site: Site) -> Accepted:
         zone=body.zone,
         key=body.key,
         plant_id=keccak(body.plant_id.encode()) if body.plant_id else HOME_PLANT,
+        request_id=idempotency_key,
     )
     return Accepted(outbox_id=outbox_id)
 

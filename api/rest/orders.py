@@ -26,7 +26,7 @@ async def _order(db: Connection, site: Services, digest: bytes, reader: bytes) -
     row = await db.fetchrow(SQL["order"], digest, reader, site.clock.now() + gate_lead)
     if row is None:
         raise OrderNotFound
-    return order_answer(row)
+    return order_answer(dict(row))
 
 
 @router.post(
@@ -99,9 +99,7 @@ async def order(order_id: Hash, caller: SignedIn, db: Reader, site: Site) -> Ord
 async def cancel_order(order_id: Hash, caller: SignedIn, site: Site) -> OrderAnswer:
     """Takes one's open order out of the book; once more changes nothing."""
     async with transaction(site.pool) as db:
-        await service.cancel_order(
-            db, site.config.node.market, caller.account, order_id, site.clock.now_s()
-        )
+        await service.cancel_order(db, site.config.node.market, caller.account, order_id, site.clock.now_s())
         answer = await _order(db, site, order_id, caller.account)
     await _announce(site, answer)
     return answer

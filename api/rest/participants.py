@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 
 from api.deps import Reader, SignedIn, Site, Writer, admin, own
-from api.rest.accepted import Accepted
+from api.rest.accepted import Accepted, IdempotencyKey
 from api.rest.fields import Address, Answer, Instant, Request, Second
 from api.rest.meta import Meta, Stamp
 from indexer.db import queries
@@ -40,7 +40,7 @@ class Participant(Answer):
 
 
 @router.post("/v1/participants", status_code=202, dependencies=[Depends(admin)])
-async def register(body: NewParticipant, db: Writer, site: Site) -> Accepted:
+async def register(body: NewParticipant, db: Writer, site: Site, idempotency_key: IdempotencyKey) -> Accepted:
     """Clears an account for trading."""
     outbox_id = await participants.register(
         db,
@@ -49,6 +49,7 @@ async def register(body: NewParticipant, db: Writer, site: Site) -> Accepted:
         roles=body.roles,
         kyc_until=body.kyc_until,
         country=body.country,
+        request_id=idempotency_key,
     )
     return Accepted(outbox_id=outbox_id)
 

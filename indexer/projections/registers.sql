@@ -41,7 +41,9 @@ baseline as (
     order by meter_id, block_number, log_index, entry
 ),
 latest as (
-    select meter_id, max(slot_end) as slot_end from readings group by meter_id
+    select distinct on (meter_id) meter_id, slot_end
+    from readings
+    order by meter_id, block_number desc, log_index desc, entry desc
 ),
 lowered as (
     select meter_id, min(register_wh) as register_wh from corrections group by meter_id

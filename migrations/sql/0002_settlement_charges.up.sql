@@ -13,3 +13,7 @@ comment on table trading.settlement_charges is
     'Imbalance charges of a batch in cash units, and the cap that mandate and cash set on each';
 comment on column trading.settlement_charges.shortfall is 'Owed but not chargeable: received less by the grid account';
 comment on column trading.settlement_charges.as_of_block is 'The indexed block whose mandates and balances set the cap';
+
+-- The auditor finds all events of a slot without reading the whole log.
+create index if not exists events_slot on trading.events (substring(payload from 1 for 12)) where kind = 'order_accepted';
+create index if not exists events_subject on trading.events (subject) where kind <> 'order_accepted';

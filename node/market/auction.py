@@ -130,16 +130,16 @@ def clear(book: Book, fee_per_kwh: int = 0) -> AuctionResult:
 
 def pair(buy_fills_wh: Int64s, sell_fills_wh: Int64s) -> Trades:
     """Pairs equal totals of fills by sequence: at most one trade fewer than there are filled orders."""
-    buyers, sellers = np.flatnonzero(buy_fills_wh), np.flatnonzero(sell_fills_wh)
-    # Where each order's energy ends on the common axis; the last bit says whose end it is.
+    buyers, sellers = np.flatnonzero(buy_fills_wh > 0), np.flatnonzero(sell_fills_wh > 0)
+    # Where each order's energy ends on a common axis; the last bit says whose end it is.
     ends = np.concatenate((np.cumsum(buy_fills_wh[buyers]) << 1, np.cumsum(sell_fills_wh[sellers]) << 1 | 1))
-    ends.sort(kind="stable")
-    sell_ends = ends & 1
-    sells_before = np.cumsum(sell_ends) - sell_ends
-    buys_before = np.arange(len(ends)) - sells_before
-    energy_wh = np.diff(ends >> 1, prepend=0)
-    traded = energy_wh > 0
-    return Trades(buyers[buys_before[traded]], sellers[sells_before[traded]], energy_wh[traded])
+    ends.sort()
+    is_sell_end = ends & 1
+    ends >>= 1
+    energy_wh = np.diff(ends, prepend=0)
+    traded = np.flatnonzero(energy_wh > 0)
+    sell = (np.cumsum(is_sell_end) - is_sell_end)[traded]
+    return Trades(buyers[traded - sell], sellers[sell], energy_wh[traded])
 
 
 def _price(crossing: _Crossing) -> int:
@@ -167,9 +167,14 @@ def _by_cost(cost: Int64s, quantity_wh: Int64s) -> tuple[Int64s, Int64s]:
     quantity_bits = int(quantity_wh.max()).bit_length()
     if (int(cost.max()) - least).bit_length() + quantity_bits < 64:
         # Sorting packed values is several times faster than sorting positions and gathering by them.
-        packed = (cost - least) << quantity_bits | quantity_wh
+        packed = cost - least
+        packed <<= quantity_bits
+        packed |= quantity_wh
         packed.sort()
-        return (packed >> quantity_bits) + least, np.cumsum(packed & ((1 << quantity_bits) - 1))
+        ascending = packed >> quantity_bits
+        ascending += least
+        packed &= (1 << quantity_bits) - 1
+        return ascending, np.cumsum(packed, out=packed)
     order = np.argsort(cost)
     return cost[order], np.cumsum(quantity_wh[order])
 
@@ -186,9 +191,10 @@ def _cross(buy_cost: Int64s, buy_total_wh: Int64s, sell_cost: Int64s, sell_total
         return offered_wh(-int(buy_cost[buy])) <= ahead_wh
 
     last = bisect_left(range(len(buy_cost)), True, key=exhausted) - 1
-    if last < 0:
+    # The last bid that is not exhausted may be one that was taken out, and leave nothing to trade.
+    volume_wh = min(int(buy_total_wh[last]), offered_wh(-int(buy_cost[last]))) if last >= 0 else 0
+    if not volume_wh:
         return None
-    volume_wh = min(int(buy_total_wh[last]), offered_wh(-int(buy_cost[last])))
     buy = int(buy_cost[buy_total_wh.searchsorted(volume_wh, "left")])
     sell = int(sell_cost[sell_total_wh.searchsorted(volume_wh, "left")])
     low, high = sell, -buy

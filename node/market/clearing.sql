@@ -10,11 +10,17 @@ where o.zone = $2 and o.delivery_start = to_timestamp($3::bigint) and o.status =
     exists (
         select from blockchain.account_balances b where b.chain_id = $1 and b.account = o.trader
           and (b.nonce > o.nonce or b.cash < (
-              select sum(held.locked_cash) from trading.orders held where held.trader = o.trader and held.locked_cash > 0
+              select sum(held.locked_cash) from trading.orders held
+              where held.trader = o.trader and held.locked_cash > 0 and not exists (
+                  -- What is settled on chain has left the cash already; its lock is freed a moment later.
+                  select from blockchain.settled_orders s
+                  where s.chain_id = $1 and s.trader = held.trader and s.delivery_start = held.delivery_start
+                    and s.zone = held.zone and s.lane = held.lane and s.nonce = held.nonce
+              )
           ))
     ) or not exists (
         select from blockchain.participants p where p.chain_id = $1 and p.account = o.trader
-          and p.flags & 4 = 0 and p.kyc_until > to_timestamp($4::bigint)
+          and p.flags & 4 = 0 and p.kyc_until >= to_timestamp($4::bigint)
     )
 )
 returning o.digest, o.sequence;

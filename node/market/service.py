@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
+import asyncpg
+
 from contracts.errors import GridtraceError
 from contracts.typed_data import Domain, Order
 from contracts.units import energy_limit_wh
@@ -111,10 +113,7 @@ async def _judge(db: Connection, rules: MarketRules, chain_id: int, entry: BookO
     if (stored := await _stored(db, entry.digest)) is not None:
         return stored
     check_order(rules, order, now_s)
-    # A late acceptance can have waited here while the slot was cleared.
-    if await db.fetchval(_SQL["is_cleared"], order.zone, order.delivery_start):
-        raise refusals.GateClosed(closed_at=gate_closes_at(rules, order.delivery_start), now_s=int(now_s))
-    lock = check_trader(rules, order, await _trader_state(db, rules, chain_id, order))
+    lock = check_trader(rules, order, await _trader_state(db, rules, chain_id, order, now_s))
     return await _enter(db, entry, lock, now_s)
 
 
@@ -150,7 +149,7 @@ async def _stored(db: Connection, digest: bytes) -> Accepted | None:
     )
 
 
-async def _trader_state(db: Connection, rules: MarketRules, chain_id: int, order: Order) -> TraderState:
+async def _trader_state(db: Connection, rules: MarketRules, chain_id: int, order: Order, now_s: float) -> TraderState:
     row = await db.fetchrow(
         _SQL["trader_state"],
         chain_id,
@@ -161,21 +160,26 @@ async def _trader_state(db: Connection, rules: MarketRules, chain_id: int, order
         order.lane,
     )
     assert row is not None
-    mandate = await db.fetchrow(_SQL["mandate_state"], chain_id, order.trader)
+    if row["is_cleared"]:  # the acceptance waited for its locks while the slot was cleared
+        raise refusals.GateClosed(closed_at=gate_closes_at(rules, order.delivery_start), now_s=int(now_s))
     return TraderState(
         zone_known=row["zone_known"],
         kyc_until=row["kyc_until"],
         flags=row["flags"],
         free_cash=int(row["free_cash"]),
         nonce_floor=row["nonce_floor"],
-        mandate=None
-        if mandate is None
-        else MandateState(int(mandate["budget_per_slot"]), int(mandate["budget_left"]), mandate["expiry"]),
+        mandate=_mandate(row),
         position_limit_wh=sum(energy_limit_wh(fuse_w, rules.slot_s) for fuse_w in row["fuses_w"]),
         position_wh=row["position_wh"],
         last_lane_nonce=row["last_lane_nonce"],
         live_lane_order=row["live_lane_order"],
     )
+
+
+def _mandate(row: asyncpg.Record) -> MandateState | None:
+    if row["mandate_expiry"] is None:
+        return None
+    return MandateState(int(row["mandate_per_slot"]), int(row["mandate_left"]), row["mandate_expiry"])
 
 
 async def _enter(db: Connection, entry: BookOrder, lock: int, now_s: float) -> Accepted:

@@ -2,11 +2,9 @@
 select sequence, digest, status, received_at, trader, zone, extract(epoch from delivery_start)::bigint as delivery_start
 from trading.orders where digest = $1;
 
--- is_cleared -- Whether the slot had its auction
-select exists (select from trading.auctions where zone = $1 and delivery_start = to_timestamp($2::bigint));
-
 -- trader_state -- All that decides whether a trader may enter an order ($1 chain, $2 trader, $3 zone, $4 slot, $5 side, $6 lane)
 select
+    exists (select from trading.auctions where zone = $3 and delivery_start = to_timestamp($4::bigint)) as is_cleared,
     exists (select from telemetry.meters where zone = $3) as zone_known,
     coalesce((
         select extract(epoch from least(kyc_until, to_timestamp(8589934592)))::bigint
@@ -14,7 +12,15 @@ select
     ), 0) as kyc_until,
     coalesce((select flags from blockchain.participants where chain_id = $1 and account = $2), 0) as flags,
     coalesce((select cash from blockchain.account_balances where chain_id = $1 and account = $2), 0)
-        - coalesce((select sum(locked_cash) from trading.orders where trader = $2 and locked_cash > 0), 0) as free_cash,
+        -- What is settled on chain has left the cash already; its lock is freed a moment later.
+        - coalesce((
+            select sum(o.locked_cash) from trading.orders o
+            where o.trader = $2 and o.locked_cash > 0 and not exists (
+                select from blockchain.settled_orders s
+                where s.chain_id = $1 and s.trader = o.trader and s.delivery_start = o.delivery_start
+                  and s.zone = o.zone and s.lane = o.lane and s.nonce = o.nonce
+            )
+        ), 0) as free_cash,
     coalesce((select nonce from blockchain.account_balances where chain_id = $1 and account = $2), 0) as nonce_floor,
     array(
         select fuse_w from telemetry.meters where owner = $2 and zone = $3 and active and kind <> 'feeder'
@@ -35,15 +41,14 @@ select
             where t.zone = newest.zone and t.delivery_start = newest.delivery_start
               and newest.digest in (t.buy_order, t.sell_order) and t.settlement_status <> 'settled'
         )
-    ) as live_lane_order;
-
--- mandate_state -- The imbalance mandate, and what is left of it
-select m.budget_per_slot, extract(epoch from least(m.expiry, to_timestamp(8589934592)))::bigint as expiry,
-    m.budget - coalesce((
+    ) as live_lane_order,
+    extract(epoch from least(mandate.expiry, to_timestamp(8589934592)))::bigint as mandate_expiry,
+    mandate.budget_per_slot as mandate_per_slot,
+    mandate.budget - coalesce((
         select sum(-i.money) from blockchain.settled_imbalances i
-        where i.chain_id = m.chain_id and i.account = m.account and i.block_number >= m.updated_block and i.money < 0
-    ), 0) as budget_left
-from blockchain.mandates m where m.chain_id = $1 and m.account = $2;
+        where i.chain_id = $1 and i.account = $2 and i.block_number >= mandate.updated_block and i.money < 0
+    ), 0) as mandate_left
+from (select) as always left join blockchain.mandates mandate on mandate.chain_id = $1 and mandate.account = $2;
 
 -- insert_order -- The order enters the book
 insert into trading.orders (

@@ -42,7 +42,7 @@ class Collector:
         self._slot_s = config.market.slot_s
         self._inbox = Inbox()
         self._gateway = Gateway.open(config.gateway_key_file)
-        self._poller = Poller(self._gateway, self._inbox, clock, config.meter_poll_s)
+        self._poll_s = config.meter_poll_s
         self._listener: Listener | None = None
         if config.mqtt_url:
             self._listener = Listener(config.mqtt_url, self._gateway, self._inbox, clock)
@@ -51,13 +51,14 @@ class Collector:
 
     async def run(self) -> None:
         """Reads and stores until cancelled."""
-        async with asyncio.TaskGroup() as group, self._poller:
-            group.create_task(self._reload())
+        async with asyncio.TaskGroup() as group:
+            poller = Poller(group, self._gateway, self._inbox, self._clock, self._poll_s)
+            group.create_task(self._reload(poller))
             group.create_task(self._write())
             if self._listener is not None:
                 group.create_task(self._listener.run())
 
-    async def _reload(self) -> None:
+    async def _reload(self, poller: Poller) -> None:
         while True:
             try:
                 async with transaction(self._pool) as db:
@@ -66,7 +67,7 @@ class Collector:
             except DATABASE_AWAY as error:
                 await asyncio.sleep(self._database.failed(DATABASE, error))
                 continue
-            self._poller.update(meter for meter in meters if meter.driver == "modbus")
+            poller.update(meter for meter in meters if meter.driver == "modbus")
             if self._listener is not None:
                 self._listener.update(meter for meter in meters if meter.driver == "mqtt")
             await asyncio.sleep(RELOAD_S)

@@ -4,8 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from pymodbus.client import AsyncModbusTcpClient
@@ -113,27 +112,18 @@ class TcpLine:
 class Poller:
     """Reads every Modbus meter in turn, all endpoints at the same time, and signs what it read with the gateway's key.
 
-    A unit that does not answer is tried less and less often, so that it does not hold up the others.
+    Its tasks run in the group given. A unit that does not answer is tried less and less often, so that it does not hold up the others.
     """
 
-    def __init__(self, gateway: Gateway, inbox: Inbox, clock: Clock, poll_s: float) -> None:
-        self._gateway, self._inbox, self._clock, self._poll_s = gateway, inbox, clock, poll_s
+    def __init__(self, group: asyncio.TaskGroup, gateway: Gateway, inbox: Inbox, clock: Clock, poll_s: float) -> None:
+        self._group, self._gateway, self._inbox, self._clock = group, gateway, inbox, clock
+        self._poll_s = poll_s
         self._meters: dict[Endpoint, list[tuple[int, Meter, Device]]] = {}
         self._tasks: dict[Endpoint, asyncio.Task[None]] = {}
-        self._group = asyncio.TaskGroup()
         self._units = Outages("meter")
         self._registrations = Outages("meter registration")
-
-    async def __aenter__(self) -> Self:
         # Outages are ours to tell, once each; pymodbus would tell every failed read.
         logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
-        await self._group.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._group.__aexit__(kind, error, trace)
 
     def update(self, meters: Iterable[Meter]) -> None:
         """Reads these meters from now on."""

@@ -86,9 +86,7 @@ class Follower:
             raise latest
         number = int(latest["number"], 16)
         # Chains without finality refuse the tag or answer null.
-        final = (
-            int(finalized["number"], 16) if isinstance(finalized, dict) else number - self._policy.confirmations
-        )
+        final = int(finalized["number"], 16) if isinstance(finalized, dict) else number - self._policy.confirmations
         same = self._head is not None and isinstance(before[0], dict) and before[0]["hash"] == self._head.hash
         return Head(number, latest["hash"], final), not same
 
@@ -108,9 +106,7 @@ class Follower:
         if row.block_number == receipt.block_number and row.transaction_hash == receipt.transaction_hash:
             return
         error = None if receipt.succeeded else await self._why(db, row, receipt)
-        await rows.mark_mined(
-            db, row.id, receipt.transaction_hash, receipt.block_number, receipt.gas_used, error
-        )
+        await rows.mark_mined(db, row.id, receipt.transaction_hash, receipt.block_number, receipt.gas_used, error)
         logger.info(
             "transaction mined outbox_id=%d nonce=%d block=%d gas=%d error=%s",
             row.id, row.nonce, receipt.block_number, receipt.gas_used, error,

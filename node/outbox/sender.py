@@ -42,9 +42,7 @@ class Sender:
     goes on: a transaction is signed and stored before a node sees it, and the stored bytes are sent again.
     """
 
-    def __init__(
-        self, pool: Pool, rpc: Rpc, signer: Signer, chain_id: int, policy: SendPolicy | None = None
-    ) -> None:
+    def __init__(self, pool: Pool, rpc: Rpc, signer: Signer, chain_id: int, policy: SendPolicy | None = None) -> None:
         self._pool = pool
         self._rpc = rpc
         self._signer = signer
@@ -78,7 +76,7 @@ class Sender:
         async with self._pool.acquire() as db:
             await db.add_listener(CHANNEL, self._woken)
             try:
-                while not await db.fetchval(LOCK, self._signer.address.hex()):
+                while not await db.fetchval(LOCK, self._signer.address.hex()):  # noqa: ASYNC110 - no event tells
                     await asyncio.sleep(self._policy.poll_s)
                 logger.info("outbox sender has the lock sender=0x%s", self._signer.address.hex())
                 yield db

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eth_account.typed_transactions import TypedTransaction
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from eth_hash.auto import keccak
 from hexbytes import HexBytes
 
@@ -102,7 +102,10 @@ class Submitter:
 
     async def _is_contract(self, target: bytes) -> bool:
         """A call to an account without code succeeds and does nothing: it must not pass for the effect."""
-        if target not in self._contracts and await self._rpc.call("eth_getCode", "0x" + target.hex(), "pending") != "0x":
+        if (
+            target not in self._contracts
+            and await self._rpc.call("eth_getCode", "0x" + target.hex(), "pending") != "0x"
+        ):
             self._contracts.add(target)
         return target in self._contracts
 

@@ -7,29 +7,17 @@ an account can be charged depends on the batch before.
 """
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
 
-from contracts.typed_data import Order, checksum
 from indexer import read
 from indexer.db import Connection, queries
 from node import outbox
 from node.market import service as market
-from node.settlement import calldata
-from node.settlement.batch import SignedOrder, build
 from node.settlement.context import BatchImpossible, GridAccountShort, SettlementContext
-from node.settlement.netting import (
-    Charge,
-    Means,
-    adjusted,
-    cash_after_fills,
-    charge,
-    owing,
-)
-from node.settlement.outcome import Outcome
+from node.settlement.prepare import prepare, record
 from node.settlement.service import key, recompute
 
 logger = logging.getLogger(__name__)
@@ -97,79 +85,46 @@ async def _await_attestation(
 
 
 async def _submit(db: Connection, ctx: SettlementContext, head: read.Head, row: asyncpg.Record) -> Change | None:
+    attempt = len(await _attempts(db, row))
     try:
+        if attempt >= ATTEMPTS:
+            raise BatchImpossible(f"the chain refused the batch {attempt} times")
         outcome = await recompute(db, ctx, row["settlement_id"])
         if not outcome.moves_anything:
             return await _settle_off_chain(db, row)
-        sequence = await _free_sequence(db, ctx)
-        if sequence is None:
-            return None
-        attempt = len(await _attempts(db, row))
-        if attempt >= ATTEMPTS:
-            raise BatchImpossible(f"the chain refused the batch {attempt} times")
-        charges = await _charges(db, ctx, outcome)
-        adjustments = adjusted(outcome.netting, charges, ctx.grid_account)
-        await _check_grid(db, ctx, outcome, adjustments)
-        batch = build(
-            sequence,
-            outcome.delivery_start,
-            outcome.version,
-            outcome.netting.fills,
-            adjustments,
-            await signed_orders(db, outcome.zone, outcome.delivery_start),
-        )
+        prepared = await prepare(db, ctx, outcome)
     except GridAccountShort as error:
         if row["state_reason"] != str(error):
             logger.warning("settlement waits: zone=%d delivery_start=%d %s", row["zone"], row["delivery_start"], error)
             await db.execute(_SQL["set_state"], row["settlement_id"], "attested", str(error))
         return None
-    except (BatchImpossible, KeyError, ValueError) as error:
+    except BatchImpossible as error:
         await _trades(db, row, "failed")
-        return await _change(db, row, "failed", f"{type(error).__name__}: {error}")
-    return await _send(db, ctx, head, row, outcome, sequence, attempt, batch, charges, len(adjustments))
-
-
-async def _send(
-    db: Connection,
-    ctx: SettlementContext,
-    head: read.Head,
-    row: asyncpg.Record,
-    outcome: Outcome,
-    sequence: int,
-    attempt: int,
-    batch: bytes,
-    charges: Sequence[Charge],
-    adjustments: int,
-) -> Change | None:
-    settlement_id = row["settlement_id"]
-    call = calldata.settle(batch, len(outcome.netting.fills), adjustments)
+        return await _change(db, row, "failed", f"{error.code}: {error}")
+    if prepared is None:
+        return None
     await outbox.enqueue(
         db,
         key=_key("settle", row, attempt),
         kind="settle",
         sender=ctx.operator,
         target=ctx.deployment.address("SettlementExchange"),
-        calldata=call.data,
-        gas_limit=call.gas_limit,
+        calldata=prepared.call.data,
+        gas_limit=prepared.call.gas_limit,
     )
-    await db.execute(_SQL["forget_charges"], settlement_id)
-    await db.executemany(
-        _SQL["record_charge"],
-        [(settlement_id, item.account, item.owed, item.cap, head.number) for item in charges],
-    )
-    await db.execute(_SQL["submit"], settlement_id, sequence, batch)
+    await record(db, row["settlement_id"], prepared, as_of_block=head.number)
     await _trades(db, row, "submitted")
     return _changed(row, "submitted")
 
 
 async def _mirror(db: Connection, ctx: SettlementContext, row: asyncpg.Record) -> Change | None:
     settlement_id, sequence = row["settlement_id"], row["batch_sequence"]
-    there = await db.fetchrow(_SQL["on_chain"], ctx.chain_id, sequence)
+    there = await read.settled_batch(db, ctx.chain_id, sequence)
     attempts = await _attempts(db, row)
     status = attempts[-1] if attempts else None
     if there is not None and _is_ours(there, row):
         gas_used = status.gas_used if status else None
-        place = (there["transaction_hash"], there["block_number"])
+        place = (there.transaction_hash, there.block_number)
         if (row["transaction_hash"], row["block_number"], row["gas_used"]) == (*place, gas_used):
             return None
         await db.execute(_SQL["settled"], settlement_id, *place, gas_used)
@@ -207,77 +162,6 @@ async def _settle_off_chain(db: Connection, row: asyncpg.Record) -> Change:
     return _changed(row, "settled")
 
 
-async def _free_sequence(db: Connection, ctx: SettlementContext) -> int | None:
-    """The next batch's number, or None while another batch is on its way or the mirror is behind."""
-    state = await db.fetchrow(_SQL["sequence_state"], ctx.chain_id)
-    assert state is not None
-    next_on_chain: int = state["next_on_chain"] or 0
-    last_assigned = state["last_assigned"]
-    if state["in_flight"] or (last_assigned is not None and last_assigned >= next_on_chain):
-        return None
-    return next_on_chain
-
-
-async def means(
-    db: Connection, ctx: SettlementContext, outcome: Outcome, accounts: Sequence[bytes]
-) -> dict[bytes, Means]:
-    """What each account can be charged for the slot once the fills are settled, as the ledger is mirrored now."""
-    rows = await db.fetch(_SQL["means"], ctx.chain_id, list(accounts), outcome.delivery_start)
-    return {
-        row["account"]: Means(
-            budget_per_slot=int(row["slot_left"]),
-            budget_left=int(row["budget_left"]),
-            cash=cash_after_fills(outcome.netting, row["account"], int(row["cash"])),
-        )
-        for row in rows
-    }
-
-
-async def _charges(db: Connection, ctx: SettlementContext, outcome: Outcome) -> tuple[Charge, ...]:
-    debtors = sorted(owing(outcome.netting, ctx.grid_account))
-    found = await means(db, ctx, outcome, debtors)
-    return charge(outcome.netting, {account: found[account].cap for account in debtors})
-
-
-async def _check_grid(
-    db: Connection,
-    ctx: SettlementContext,
-    outcome: Outcome,
-    adjustments: Sequence[tuple[bytes, int]],
-) -> None:
-    """Raises GridAccountShort when the grid account, which covers for everybody, cannot pay its own part."""
-    owed = -dict(adjustments).get(ctx.grid_account, 0)
-    if owed <= 0:
-        return
-    cap = (await means(db, ctx, outcome, [ctx.grid_account]))[ctx.grid_account].cap
-    if owed > cap:
-        raise GridAccountShort(
-            f"the grid account {checksum(ctx.grid_account)} owes {owed} and can be charged {cap} cash units"
-        )
-
-
-async def signed_orders(db: Connection, zone: int, delivery_start: int) -> dict[bytes, SignedOrder]:
-    """The orders of a slot's trades by digest, as their traders signed them."""
-    orders = {}
-    for row in await db.fetch(_SQL["orders"], zone, delivery_start):
-        order = Order(
-            trader=row["trader"],
-            zone=row["zone"],
-            delivery_start=delivery_start,
-            side={"buy": 0, "sell": 1}[row["side"]],
-            energy_wh=row["energy_wh"],
-            limit_price_per_kwh=row["limit_price_per_kwh"],
-            min_fill_wh=row["min_fill_wh"],
-            time_in_force=row["time_in_force"],
-            source=row["source"],
-            expiry=row["expiry"],
-            lane=row["lane"],
-            nonce=row["nonce"],
-        )
-        orders[row["digest"]] = SignedOrder(order, row["signature"])
-    return orders
-
-
 async def _attempts(db: Connection, row: asyncpg.Record) -> list[outbox.Status]:
     """What became of every batch that was sent for a settlement."""
     found: list[outbox.Status] = []
@@ -286,8 +170,8 @@ async def _attempts(db: Connection, row: asyncpg.Record) -> list[outbox.Status]:
     return found
 
 
-def _is_ours(there: asyncpg.Record, row: asyncpg.Record) -> bool:
-    return (there["delivery_start"], there["version"]) == (row["delivery_start"], row["version"])
+def _is_ours(there: read.Batch, row: asyncpg.Record) -> bool:
+    return (there.delivery_start, there.version) == (row["delivery_start"], row["version"])
 
 
 def _key(effect: str, row: asyncpg.Record, attempt: int = 0) -> str:

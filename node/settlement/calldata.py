@@ -6,10 +6,9 @@ another state. What is not used is not paid.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from eth_abi.abi import encode
-from eth_hash.auto import keccak
+from contracts.abi import encode_call
 
 MAX_GAS: Final = 16_777_216
 """Most gas of one transaction (EIP-7825)."""
@@ -25,23 +24,20 @@ class Call:
 
 def attest(zone: int, slot_end: int, readings_root: bytes, registers: bytes, meters: int) -> Call:
     """``ProductionLedger.attest``: ``registers`` packed, of ``meters`` meters."""
-    data = _encode("attest", ("uint32", "uint64", "bytes32", "bytes"), (zone, slot_end, readings_root, registers))
+    data = encode_call("ProductionLedger", "attest", zone, slot_end, readings_root, registers)
     return Call(data, _gas(150_000, 45_000 * meters))
 
 
 def issue(meter_ids: Sequence[int]) -> Call:
     """``ProductionLedger.issue``."""
-    return Call(_encode("issue", ("uint32[]",), (list(meter_ids),)), _gas(200_000, 150_000 * len(meter_ids)))
+    data = encode_call("ProductionLedger", "issue", list(meter_ids))
+    return Call(data, _gas(200_000, 150_000 * len(meter_ids)))
 
 
 def settle(batch: bytes, fills: int, adjustments: int) -> Call:
     """``SettlementExchange.settle``: one packed batch."""
-    return Call(_encode("settle", ("bytes",), (batch,)), _gas(250_000, 120_000 * fills + 60_000 * adjustments))
-
-
-def _encode(name: str, types: tuple[str, ...], arguments: tuple[Any, ...]) -> bytes:
-    selector = keccak(f"{name}({','.join(types)})".encode())[:4]
-    return selector + encode(types, arguments)
+    data = encode_call("SettlementExchange", "settle", batch)
+    return Call(data, _gas(250_000, 120_000 * fills + 60_000 * adjustments))
 
 
 def _gas(base: int, variable: int) -> int:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from contracts.addresses import Deployment
 from node.config import MarketRules
-from node.errors import Refused
+from node.errors import GridtraceError, Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class BatchImpossible(Refused):
     code = "batch-impossible"
 
 
-class GridAccountShort(Refused):
+class GridAccountShort(GridtraceError):
     """The grid account cannot cover its part; the batch waits until its cash or its mandate allows it."""
 
     code = "grid-account-short"

@@ -8,7 +8,7 @@ from node.errors import NotFound
 from node.metering import service as metering
 from node.settlement import merkle
 from node.settlement.merkle import MeteredSlot
-from node.settlement.service import proved, reading_leaves
+from node.settlement.service import participants, proved, reading_leaves
 
 _SQL = queries(__name__)
 
@@ -125,7 +125,8 @@ async def reading_proof(
         NoReading: nothing was proved for the meter, or it is another owner's.
     """
     settled = await settlement(db, zone, delivery_start)
-    meters = await metering.load_slot_energy(db, zone, delivery_start, settled.version)
+    stored = await metering.load_slot_energy(db, zone, delivery_start, settled.version)
+    meters = participants(stored)
     known = {meter.meter_id: meter for meter in proved(meters)}
     meter = known.get(meter_id)
     if meter is None or owner not in (None, meter.owner):

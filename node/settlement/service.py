@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterable, Sequence
 
 from contracts.settlement_batch import encode_registers
+from indexer import read
 from indexer.db import Connection, queries
 from node import outbox
 from node.config import MarketRules
@@ -228,8 +229,8 @@ async def _request_attestation(
     db: Connection, ctx: SettlementContext, outcome: Outcome, meters: Sequence[MeterSlot], slot_end: int
 ) -> None:
     by_id = {meter.meter_id: meter for meter in proved(meters)}
-    rows = await db.fetch(_SQL["registered_meters"], ctx.chain_id, outcome.zone, list(by_id))
-    known = sorted(row["meter_id"] for row in rows)
+    registered = await read.meters(db, ctx.chain_id, zone=outcome.zone)
+    known = [meter.meter_id for meter in registered if meter.active and meter.meter_id in by_id]
     if not known:
         return
     await _request_baseline(db, ctx, outcome, [by_id[meter] for meter in known])

@@ -51,10 +51,6 @@ update trading.trades
 set delivered_wh = $4, grid_fee_nano = $5, carbon_offset_g = $6
 where zone = $1 and delivery_start = to_timestamp($2) and trade_number = $3
 
--- registered_meters -- which of these meters the chain knows and takes registers of
-select meter_id from blockchain.meters
-where chain_id = $1 and zone = $2 and active and meter_id = any($3::bigint[])
-
 -- attested_meters -- which of these meters have a register on chain
 select meter_id from blockchain.registers
 where chain_id = $1 and meter_id = any($2::bigint[]) and slot_end is not null

@@ -126,8 +126,8 @@ interface ISettlementExchange {
     /// @notice The announced withdrawal of an account; `readyAt` is 0 when there is none.
     function withdrawalOf(address account) external view returns (uint96 cash, uint64 energyWh, uint64 readyAt);
 
-    /// @notice Copy of the registry's clearance of an account.
-    function clearanceOf(address account) external view returns (uint40 clearedUntil, bool frozen);
+    /// @notice Until when an account may trade: a copy of the registry's, 0 while it is frozen.
+    function clearanceOf(address account) external view returns (uint40 clearedUntil);
 
     /// @notice Fees collected and not yet withdrawn, in cash units.
     function fees() external view returns (uint256);

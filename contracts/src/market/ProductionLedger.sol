@@ -7,26 +7,13 @@ import {IEnergyToken} from "../interfaces/IEnergyToken.sol";
 import {IMeterMirror, IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {IProductionLedger} from "../interfaces/IProductionLedger.sol";
 import {ISettlementExchange} from "../interfaces/ISettlementExchange.sol";
+import {MeterWord} from "./MeterWord.sol";
 
 /// @title Attested registers and the issue of energy out of them.
-/// @dev One storage slot a meter: attesting a reading reads and writes that slot and nothing else. The meter's zone and
+/// @dev One storage slot (`MeterWord`) a meter: attesting a reading reads and writes that slot and nothing else. The meter's zone and
 /// state are copied into it from the registry by `syncMeter`, so unknown meters can neither be attested nor issue.
 contract ProductionLedger is IProductionLedger, IMeterMirror, AccessManaged {
-    /// @dev One storage slot.
-    /// @param attestedWh Last attested register.
-    /// @param issuedWh Register up to which energy was issued; the baseline until then.
-    /// @param slotEnd When the register was read; 0 before the first attestation.
-    /// @param zone Copy of the registry's.
-    /// @param active Copy of the registry's; false while the meter is unknown.
-    /// @param minted True once the meter has issued energy, from when corrections cannot go below `issuedWh`.
-    struct MeterState {
-        uint64 attestedWh;
-        uint64 issuedWh;
-        uint40 slotEnd;
-        uint32 zone;
-        bool active;
-        bool minted;
-    }
+    using MeterWord for uint256;
 
     uint256 private constant ENTRY_BYTES = 12;
 
@@ -41,7 +28,8 @@ contract ProductionLedger is IProductionLedger, IMeterMirror, AccessManaged {
     uint64 public immutable correctionWindow;
 
     mapping(address account => bool) public isAttester;
-    mapping(uint32 meterId => MeterState) private _meters;
+    /// @dev Packed as `MeterWord` says.
+    mapping(uint32 meterId => uint256) private _meters;
 
     constructor(
         address authority,
@@ -71,12 +59,13 @@ contract ProductionLedger is IProductionLedger, IMeterMirror, AccessManaged {
             cursor := registers.offset
         }
         uint256 end = cursor + registers.length;
+        uint256 activeInZone = MeterWord.activeIn(zone);
         while (cursor < end) {
             uint256 word;
             assembly ("memory-safe") {
                 word := calldataload(cursor)
             }
-            _attest(zone, slotEnd, uint32(word >> 224), uint64(word >> 160));
+            _attest(activeInZone, slotEnd, uint32(word >> 224), uint64(word >> 160));
             unchecked {
                 cursor += ENTRY_BYTES; // bounded by the length of calldata
             }
@@ -86,14 +75,14 @@ contract ProductionLedger is IProductionLedger, IMeterMirror, AccessManaged {
 
     /// @inheritdoc IProductionLedger
     function correctRegister(uint32 meterId, uint64 toWh, bytes32 reason) external restricted {
-        MeterState storage state = _meters[meterId];
-        (uint64 attestedWh, uint64 issuedWh) = (state.attestedWh, state.issuedWh);
-        bool undoesMint = state.minted && toWh < issuedWh;
+        uint256 meter = _meters[meterId];
+        (uint64 attestedWh, uint64 issuedWh, uint64 slotEnd) = (meter.attested(), meter.issued(), meter.slotEnd());
+        bool undoesMint = meter.hasMinted() && toWh < issuedWh;
         if (toWh >= attestedWh || undoesMint) revert CorrectionOutOfRange(meterId, toWh, attestedWh, issuedWh);
-        if (block.timestamp > state.slotEnd + correctionWindow) revert CorrectionTooLate(meterId, state.slotEnd);
+        if (block.timestamp > slotEnd + correctionWindow) revert CorrectionTooLate(meterId, slotEnd);
 
-        state.attestedWh = toWh;
-        if (toWh < issuedWh) state.issuedWh = toWh; // only the baseline: nothing was minted yet
+        if (toWh < issuedWh) meter = meter.withIssued(toWh); // only the baseline: nothing was minted yet
+        _meters[meterId] = meter.withAttested(toWh, slotEnd);
         emit RegisterCorrected(meterId, attestedWh, toWh, reason);
     }
 
@@ -105,12 +94,11 @@ contract ProductionLedger is IProductionLedger, IMeterMirror, AccessManaged {
         uint64[] memory energyWh = new uint64[](meterIds.length);
         uint256 totalWh;
         for (uint256 i; i < meterIds.length; ++i) {
-            MeterState storage state = _meters[meterIds[i]];
-            uint64 attestedWh = state.attestedWh;
-            uint64 issuableWh = attestedWh - state.issuedWh;
+            uint256 meter = _meters[meterIds[i]];
+            uint64 attestedWh = meter.attested();
+            uint64 issuableWh = attestedWh - meter.issued();
             if (issuableWh == 0) continue; // owner zero and energy zero: the exchange skips it
-            state.issuedWh = attestedWh;
-            state.minted = true;
+            _meters[meterIds[i]] = meter.withIssued(attestedWh).withMinted();
             owners[i] = registry.meter(meterIds[i]).owner;
             energyWh[i] = issuableWh;
             totalWh += issuableWh;
@@ -132,35 +120,37 @@ contract ProductionLedger is IProductionLedger, IMeterMirror, AccessManaged {
     /// @inheritdoc IMeterMirror
     function syncMeter(uint32 meterId) external {
         IParticipantRegistry.Meter memory entry = registry.meter(meterId);
-        _meters[meterId].zone = entry.zone;
-        _meters[meterId].active = entry.active;
+        _meters[meterId] = _meters[meterId].withRegistry(entry.zone, entry.active);
     }
 
     /* VIEWS */
 
     /// @inheritdoc IProductionLedger
     function register(uint32 meterId) external view returns (uint64 attestedWh, uint64 issuedWh, uint64 slotEnd) {
-        MeterState storage state = _meters[meterId];
-        return (state.attestedWh, state.issuedWh, state.slotEnd);
+        uint256 meter = _meters[meterId];
+        return (meter.attested(), meter.issued(), meter.slotEnd());
     }
 
     /* INTERNALS */
 
-    function _attest(uint32 zone, uint64 slotEnd, uint32 meterId, uint64 registerWh) private {
-        MeterState memory state = _meters[meterId];
-        if (!state.active || state.zone != zone) revert MeterNotActive(meterId, zone);
-        if (state.slotEnd == 0) {
-            state.issuedWh = registerWh;
+    function _attest(uint256 activeInZone, uint64 slotEnd, uint32 meterId, uint64 registerWh) private {
+        uint256 meter = _meters[meterId];
+        if (meter.registryPart() != activeInZone) revert MeterNotActive(meterId, MeterWord.zoneOf(activeInZone));
+        uint64 lastSlotEnd = meter.slotEnd();
+        if (lastSlotEnd == 0) {
+            meter = meter.withIssued(registerWh);
         } else {
-            if (slotEnd < state.slotEnd) revert SlotNotAfterLast(meterId, slotEnd, state.slotEnd);
-            if (registerWh < state.attestedWh) revert RegisterFell(meterId, state.attestedWh, registerWh);
-            uint64 growthWh = registerWh - state.attestedWh;
-            // Round up: a whole Wh may be shown a moment before the cap's fraction is reached.
-            uint256 capWh = (uint256(maxPowerW) * (slotEnd - state.slotEnd) + 3_599) / 3_600;
-            if (growthWh > capWh) revert RegisterGrewTooMuch(meterId, growthWh, capWh);
+            if (slotEnd < lastSlotEnd) revert SlotNotAfterLast(meterId, slotEnd, lastSlotEnd);
+            uint64 attestedWh = meter.attested();
+            if (registerWh < attestedWh) revert RegisterFell(meterId, attestedWh, registerWh);
+            unchecked {
+                // 64-bit power and 40-bit time do not fill 256 bits. Rounded up: a whole Wh may be shown a moment
+                // before the cap's fraction is reached.
+                uint64 growthWh = registerWh - attestedWh;
+                uint256 capWh = (uint256(maxPowerW) * (slotEnd - lastSlotEnd) + 3_599) / 3_600;
+                if (growthWh > capWh) revert RegisterGrewTooMuch(meterId, growthWh, capWh);
+            }
         }
-        state.attestedWh = registerWh;
-        state.slotEnd = uint40(slotEnd);
-        _meters[meterId] = state;
+        _meters[meterId] = meter.withAttested(registerWh, slotEnd);
     }
 }

@@ -25,17 +25,11 @@ import {Vault} from "./Vault.sol";
 contract SettlementExchange is Vault {
     using AccountWord for uint256;
 
-    /// @dev One storage slot: what has been filled of the lane's live order.
-    struct Lane {
-        uint48 nonce;
-        uint48 filledWh;
-    }
-
-    /// @dev What must add up at the end of a batch, and what all entries share.
+    /// @dev What all entries of a batch share, and what must add up at its end.
     struct Batch {
         uint64 deliveryStart;
         bytes32 domainSeparator;
-        /// @dev Memory of the EIP-712 struct: type hash, then the order's twelve fields.
+        /// @dev Memory of the EIP-712 struct: type hash, the order's twelve fields, scratch.
         uint256 orderWords;
         /// @dev Bought minus sold.
         int256 fillWh;
@@ -43,8 +37,8 @@ contract SettlementExchange is Vault {
         int256 deliveredWh;
         /// @dev Paid and charged minus received and credited: the fee.
         int256 money;
-        /// @dev Sold.
-        uint256 soldWh;
+        /// @dev Bought plus sold.
+        uint256 tradedWh;
     }
 
     /// @notice Most orders and adjustments in a batch; in the worst case it stays below the limit of a transaction.
@@ -55,8 +49,10 @@ contract SettlementExchange is Vault {
     uint256 private constant EVENT_BYTES = 53;
     uint256 private constant ADJUSTMENT_BYTES = 28;
 
-    uint256 private constant BUY = 0;
-    uint256 private constant SELL = 1;
+    /// @dev Bytes of the EIP-712 struct in memory; scratch memory begins behind it.
+    uint256 private constant SCRATCH = 0x1a0;
+
+    uint8 private constant SELL = 1;
 
     /// @dev Half of the secp256k1 group order: a larger `s` is the malleable twin of a smaller one.
     uint256 private constant HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
@@ -64,8 +60,9 @@ contract SettlementExchange is Vault {
     /// @notice Cap of the fee, in micro-currency per kWh sold.
     uint64 public immutable maxFeePerKwh;
 
-    /// @dev Key: trader << 16 | lane.
-    mapping(uint256 key => Lane) private _lanes;
+    /// @dev What has been filled of a lane's live order: nonce << 48 | filledWh. Key: trader << 16 | lane. A plain word,
+    /// since the compiler reads and writes a struct's slot once for each field.
+    mapping(uint256 key => Word) private _lanes;
 
     constructor(
         address authority,
@@ -110,8 +107,8 @@ contract SettlementExchange is Vault {
 
     /// @inheritdoc ISettlementExchange
     function laneOf(address account, uint16 lane) external view returns (uint48 nonce, uint48 filledWh) {
-        Lane storage state = _lanes[_laneKey(account, lane)];
-        return (state.nonce, state.filledWh);
+        uint256 state = _lanes[_laneKey(account, lane)].value;
+        return (uint48(state >> 48), uint48(state));
     }
 
     /* WHOLE BATCH */
@@ -128,7 +125,8 @@ contract SettlementExchange is Vault {
         if (length != needed) revert BadBatchLength(length, needed);
         if (orders + adjustments > MAX_ENTRIES) revert TooManyEntries(orders + adjustments, MAX_ENTRIES);
         if (sequence != expected) revert WrongSequence(sequence, expected);
-        if (deliveryStart > block.timestamp || deliveryStart % slotSeconds != 0) {
+        // Slot zero would be open to accounts that never were cleared.
+        if (deliveryStart > block.timestamp || deliveryStart % slotSeconds != 0 || deliveryStart == 0) {
             revert BadDeliveryStart(deliveryStart, block.timestamp);
         }
     }
@@ -156,7 +154,7 @@ contract SettlementExchange is Vault {
     /// @dev The fee may be what the cap allows on the energy sold, and one unit of rounding for each entry.
     function _checkSums(Batch memory sums, uint256 entries) private view returns (uint64 fee) {
         if (sums.fillWh != 0 || sums.deliveredWh != 0) revert EnergyNotConserved(sums.fillWh, sums.deliveredWh);
-        uint256 most = maxFeePerKwh * sums.soldWh / 1_000 + entries;
+        uint256 most = maxFeePerKwh * (sums.tradedWh / 2) / 1_000 + entries;
         if (most > type(uint64).max) most = type(uint64).max;
         if (sums.money < 0 || uint256(sums.money) > most) revert FeeOutOfRange(sums.money, most);
         return uint64(uint256(sums.money));
@@ -165,59 +163,70 @@ contract SettlementExchange is Vault {
     /* ONE ORDER */
 
     function _settleOrder(bytes calldata batch, uint256 from, Batch memory sums) private {
-        uint256 head = _word(batch, from); // trader, side
-        uint256 fill = _word(batch, from + 21); // zone, lane, nonce, fillWh, money, deliveredWh
-        uint256 terms = _word(batch, from + 53); // energyWh, limit, minFillWh, timeInForce, source, expiry
+        uint256 head;
+        uint256 fill;
+        uint256 terms;
+        uint256 signature;
+        assembly ("memory-safe") {
+            from := add(batch.offset, from)
+            head := calldataload(from) // trader, side
+            fill := calldataload(add(from, 21)) // zone, lane, nonce, fillWh, money, deliveredWh
+            terms := calldataload(add(from, 53)) // energyWh, limit, minFillWh, timeInForce, source, expiry
+            signature := add(from, 77) // r, vs
+        }
         address trader = address(uint160(head >> 96));
 
-        _checkSignature(batch, from, sums, head, fill, terms);
-        uint256 account = _accounts[trader];
-        _checkStanding(sums.deliveryStart, trader, account, uint32(terms >> 64));
-        _fillLane(trader, account, fill, uint48(terms >> 208));
-        _accounts[trader] = _exchange(sums, trader, account, uint8(head >> 88), fill, int48(uint48(terms >> 160)));
+        _checkSignature(trader, _digest(sums, head, fill, terms), sums.orderWords + SCRATCH, signature);
+        Word storage word = _accounts[trader];
+        uint256 account = word.value;
+        _checkStanding(sums.deliveryStart, trader, account.clearedUntil(), uint32(terms >> 64));
+        _fillLane(trader, account.minNonce(), fill, uint48(terms >> 208));
+        word.value = _exchange(sums, trader, account, uint8(head >> 88), fill, int48(uint48(terms >> 160)));
     }
 
-    function _checkSignature(
-        bytes calldata batch,
-        uint256 from,
-        Batch memory sums,
-        uint256 head,
-        uint256 fill,
-        uint256 terms
-    ) private pure {
-        bytes32 digest = _digest(sums, head, fill, terms);
-        uint256 vs = _word(batch, from + 109);
-        uint256 s = vs & (type(uint256).max >> 1);
-        address trader = address(uint160(head >> 96));
-        address signer = ecrecover(digest, uint8(27 + (vs >> 255)), bytes32(_word(batch, from + 77)), bytes32(s));
+    /// @dev EIP-2098 signature at the calldata position `signature`; four words of memory at `scratch`.
+    function _checkSignature(address trader, bytes32 digest, uint256 scratch, uint256 signature) private view {
+        address signer;
+        uint256 s;
+        assembly ("memory-safe") {
+            let vs := calldataload(add(signature, 0x20))
+            s := shr(1, shl(1, vs))
+            mstore(scratch, digest)
+            mstore(add(scratch, 0x20), add(27, shr(255, vs)))
+            mstore(add(scratch, 0x40), calldataload(signature))
+            mstore(add(scratch, 0x60), s)
+            mstore(0, 0) // the precompile returns nothing for a signature of nobody
+            pop(staticcall(gas(), 1, scratch, 0x80, 0, 0x20))
+            signer := mload(0)
+        }
         if (s > HALF_ORDER || signer == address(0) || signer != trader) revert BadSignature(trader, digest);
     }
 
-    function _checkStanding(uint64 deliveryStart, address trader, uint256 account, uint32 expiry) private pure {
-        if (account.isFrozen() || account.clearedUntil() < deliveryStart) {
-            revert NotCleared(trader, account.isFrozen() ? 0 : account.clearedUntil(), deliveryStart);
-        }
+    function _checkStanding(uint64 deliveryStart, address trader, uint40 clearedUntil, uint32 expiry) private pure {
+        if (clearedUntil < deliveryStart) revert NotCleared(trader, clearedUntil, deliveryStart);
         if (expiry < deliveryStart) revert OrderExpired(trader, expiry, deliveryStart);
     }
 
     /// @dev A higher nonce than the lane's starts a new order; the same continues it; a lower one was replaced.
-    function _fillLane(address trader, uint256 account, uint256 fill, uint48 energyWh) private {
+    function _fillLane(address trader, uint48 minNonce, uint256 fill, uint48 energyWh) private {
         uint16 lane = uint16(fill >> 208);
         uint48 nonce = uint48(fill >> 160);
         uint256 filledWh = uint48(fill >> 112);
-        if (nonce < account.minNonce()) revert OrderVoid(trader, lane, nonce, account.minNonce());
-        uint256 key = _laneKey(trader, lane);
-        Lane memory state = _lanes[key];
-        if (nonce < state.nonce) revert OrderVoid(trader, lane, nonce, state.nonce);
+        if (nonce < minNonce) revert OrderVoid(trader, lane, nonce, minNonce);
+        Word storage word = _lanes[_laneKey(trader, lane)];
+        uint256 state = word.value;
+        uint48 liveNonce = uint48(state >> 48);
+        if (nonce < liveNonce) revert OrderVoid(trader, lane, nonce, liveNonce);
         unchecked {
-            if (nonce == state.nonce) filledWh += state.filledWh; // 48 bits each
+            if (nonce == liveNonce) filledWh += uint48(state); // 48 bits each
         }
         if (filledWh > energyWh) revert OverFilled(trader, lane, filledWh, energyWh);
-        _lanes[key] = Lane({nonce: nonce, filledWh: uint48(filledWh)});
+        word.value = uint256(nonce) << 48 | filledWh;
     }
 
-    /// @dev `money` against `limit * fill / 1000`, rounded up for a buyer and down for a seller, without dividing.
-    function _exchange(Batch memory sums, address trader, uint256 account, uint256 side, uint256 fill, int48 limit)
+    /// @dev Everything a seller does is what a buyer does with the sign turned. `money` is held against
+    /// `limit * fill / 1000`, rounded up for a buyer and down for a seller, without dividing.
+    function _exchange(Batch memory sums, address trader, uint256 account, uint8 side, uint256 fill, int48 limit)
         private
         pure
         returns (uint256)
@@ -225,25 +234,20 @@ contract SettlementExchange is Vault {
         uint48 fillWh = uint48(fill >> 112);
         int64 money = int64(uint64(fill >> 48));
         uint48 deliveredWh = uint48(fill);
+        if (side > SELL) revert BadSide(trader, side);
         if (deliveredWh > fillWh) revert OverDelivered(trader, deliveredWh, fillWh);
         unchecked {
-            // 64-bit money and 96-bit products, 400 of them at most: nothing here can overflow 256 bits.
-            int256 limitNano = int256(limit) * int256(uint256(fillWh));
-            int256 moneyNano = int256(money) * 1_000;
-            if (side == BUY) {
-                if (moneyNano >= limitNano + 1_000) revert WorseThanLimit(trader, money, limit, fillWh);
-                sums.fillWh += int256(uint256(fillWh));
-                sums.deliveredWh += int256(uint256(deliveredWh));
-                sums.money += money;
-                return _move(account, trader, -int256(money)).addEnergy(trader, deliveredWh);
-            }
-            if (side != SELL) revert BadSide(trader, uint8(side));
-            if (moneyNano <= limitNano - 1_000) revert WorseThanLimit(trader, money, limit, fillWh);
-            sums.fillWh -= int256(uint256(fillWh));
-            sums.deliveredWh -= int256(uint256(deliveredWh));
-            sums.money -= money;
-            sums.soldWh += fillWh;
-            return _move(account, trader, money).subEnergy(trader, deliveredWh);
+            // 64-bit money, 96-bit products and at most MAX_ENTRIES of them: nothing here can fill 256 bits.
+            int256 sign = 1 - 2 * int256(uint256(side));
+            int256 worseByNano = sign * (int256(money) * 1_000 - int256(limit) * int256(uint256(fillWh)));
+            if (worseByNano >= 1_000) revert WorseThanLimit(trader, money, limit, fillWh);
+            int256 paid = sign * money;
+            int256 receivedWh = sign * int256(uint256(deliveredWh));
+            sums.fillWh += sign * int256(uint256(fillWh));
+            sums.deliveredWh += receivedWh;
+            sums.money += paid;
+            sums.tradedWh += fillWh;
+            return account.exchanged(trader, -paid, receivedWh);
         }
     }
 
@@ -267,9 +271,9 @@ contract SettlementExchange is Vault {
             mstore(add(words, 0x140), and(shr(64, terms), 0xffffffff)) // expiry
             mstore(add(words, 0x160), and(shr(208, fill), 0xffff)) // lane
             mstore(add(words, 0x180), and(shr(160, fill), 0xffffffffffff)) // nonce
-            let structHash := keccak256(words, 0x1a0)
+            let structHash := keccak256(words, SCRATCH)
             // EIP-712: 0x19 0x01, domain separator, struct hash, in the scratch words behind the struct.
-            let preimage := add(words, 0x1a0)
+            let preimage := add(words, SCRATCH)
             mstore(preimage, shl(240, 0x1901))
             mstore(add(preimage, 0x02), separator)
             mstore(add(preimage, 0x22), structHash)
@@ -277,12 +281,12 @@ contract SettlementExchange is Vault {
         }
     }
 
-    /// @dev 13 words of the struct and 3 of scratch for the digest's preimage.
+    /// @dev 13 words of the struct and 4 of scratch.
     function _newOrderWords(uint64 deliveryStart) private pure returns (uint256 words) {
         bytes32 typeHash = OrderHash.ORDER_TYPEHASH;
         assembly ("memory-safe") {
             words := mload(0x40)
-            mstore(0x40, add(words, 0x200))
+            mstore(0x40, add(words, 0x220))
             mstore(words, typeHash)
             mstore(add(words, 0x60), deliveryStart)
         }
@@ -296,7 +300,8 @@ contract SettlementExchange is Vault {
             address account = address(uint160(word >> 96));
             int64 money = int64(uint64(word >> 32));
             if (money < 0) _charge(account, uint256(-int256(money)), sums.deliveryStart);
-            _accounts[account] = _move(_accounts[account], account, money);
+            Word storage balance = _accounts[account];
+            balance.value = balance.value.exchanged(account, money, 0);
             sums.money -= money;
         }
     }
@@ -323,10 +328,6 @@ contract SettlementExchange is Vault {
     }
 
     /* INTERNALS */
-
-    function _move(uint256 account, address owner, int256 money) private pure returns (uint256) {
-        return money < 0 ? account.subCash(owner, uint256(-money)) : account.addCash(owner, uint256(money));
-    }
 
     function _laneKey(address trader, uint16 lane) private pure returns (uint256) {
         return uint256(uint160(trader)) << 16 | lane;

@@ -46,6 +46,11 @@ abstract contract Vault is
         uint32 lastSlot;
     }
 
+    /// @dev A packed storage slot. A struct, so that a function can hold the slot and hash its key once.
+    struct Word {
+        uint256 value;
+    }
+
     struct Withdrawal {
         uint96 cash;
         uint64 energyWh;
@@ -53,6 +58,9 @@ abstract contract Vault is
     }
 
     uint32 private constant MAX_DELAY = 1 hours;
+
+    /// @dev Flag of IParticipantRegistry.Participant.
+    uint8 private constant FROZEN = 4;
 
     bytes32 private constant PERMIT_TYPEHASH =
         keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
@@ -75,7 +83,7 @@ abstract contract Vault is
     BatchState internal _batch;
 
     /// @dev Packed as `AccountWord` says.
-    mapping(address account => uint256) internal _accounts;
+    mapping(address account => Word) internal _accounts;
     mapping(address account => MandateState) internal _mandates;
     mapping(address account => Withdrawal) private _withdrawals;
 
@@ -124,7 +132,7 @@ abstract contract Vault is
     /// @inheritdoc ISettlementExchange
     function depositEnergy(uint256 energyWh) external nonReentrant whenNotPaused {
         _pull(energyToken, msg.sender, energyWh);
-        _accounts[msg.sender] = _accounts[msg.sender].addEnergy(msg.sender, energyWh);
+        _accounts[msg.sender].value = _accounts[msg.sender].value.addEnergy(msg.sender, energyWh);
         emit Deposited(msg.sender, 0, energyWh);
     }
 
@@ -134,7 +142,7 @@ abstract contract Vault is
         if (owners.length != energyWh.length) revert LengthMismatch(owners.length, energyWh.length);
         for (uint256 i; i < owners.length; ++i) {
             if (energyWh[i] == 0) continue;
-            _accounts[owners[i]] = _accounts[owners[i]].addEnergy(owners[i], energyWh[i]);
+            _accounts[owners[i]].value = _accounts[owners[i]].value.addEnergy(owners[i], energyWh[i]);
             emit Deposited(owners[i], 0, energyWh[i]);
         }
     }
@@ -143,7 +151,7 @@ abstract contract Vault is
 
     /// @inheritdoc ISettlementExchange
     function requestWithdrawal(uint96 cash, uint64 energyWh) external {
-        uint256 word = _accounts[msg.sender];
+        uint256 word = _accounts[msg.sender].value;
         if (word.cash() < cash) revert InsufficientCash(msg.sender, word.cash(), cash);
         if (word.energy() < energyWh) revert InsufficientEnergy(msg.sender, word.energy(), energyWh);
         uint64 readyAt = cash == 0 && energyWh == 0 ? 0 : uint64(block.timestamp) + withdrawalDelay;
@@ -155,12 +163,12 @@ abstract contract Vault is
     function executeWithdrawal() external nonReentrant {
         Withdrawal memory due = _withdrawals[msg.sender];
         if (due.readyAt == 0 || due.readyAt > block.timestamp) revert WithdrawalNotReady(msg.sender, due.readyAt);
-        uint256 word = _accounts[msg.sender];
+        uint256 word = _accounts[msg.sender].value;
         uint256 cash = word.cash() < due.cash ? word.cash() : due.cash;
         uint256 energyWh = word.energy() < due.energyWh ? word.energy() : due.energyWh;
 
         delete _withdrawals[msg.sender];
-        _accounts[msg.sender] = word.subCash(msg.sender, cash).subEnergy(msg.sender, energyWh);
+        _accounts[msg.sender].value = word.subCash(msg.sender, cash).subEnergy(msg.sender, energyWh);
         emit WithdrawalExecuted(msg.sender, cash, energyWh);
 
         if (cash != 0) paymentToken.safeTransfer(msg.sender, cash);
@@ -181,10 +189,10 @@ abstract contract Vault is
 
     /// @inheritdoc ISettlementExchange
     function raiseNonce(uint48 minNonce) external {
-        uint256 word = _accounts[msg.sender];
+        uint256 word = _accounts[msg.sender].value;
         uint48 current = word.minNonce();
         if (minNonce <= current) revert NonceNotRaised(msg.sender, current, minNonce);
-        _accounts[msg.sender] = word.withMinNonce(minNonce);
+        _accounts[msg.sender].value = word.withMinNonce(minNonce);
         emit NonceRaised(msg.sender, minNonce);
     }
 
@@ -211,7 +219,7 @@ abstract contract Vault is
     /// @inheritdoc IParticipantMirror
     function syncParticipant(address account) external {
         IParticipantRegistry.Participant memory entry = registry.participant(account);
-        _accounts[account] = _accounts[account].withClearance(entry.kycUntil, entry.flags & 4 != 0);
+        _accounts[account].value = _accounts[account].value.withClearance(entry.flags & FROZEN == 0 ? entry.kycUntil : 0);
     }
 
     /// @inheritdoc ISettlementExchange
@@ -243,7 +251,7 @@ abstract contract Vault is
 
     /// @inheritdoc ISettlementExchange
     function accountOf(address account) external view returns (uint256 cash, uint256 energyWh, uint48 minNonce) {
-        uint256 word = _accounts[account];
+        uint256 word = _accounts[account].value;
         return (word.cash(), word.energy(), word.minNonce());
     }
 
@@ -264,9 +272,8 @@ abstract contract Vault is
     }
 
     /// @inheritdoc ISettlementExchange
-    function clearanceOf(address account) external view returns (uint40 clearedUntil, bool frozen) {
-        uint256 word = _accounts[account];
-        return (word.clearedUntil(), word.isFrozen());
+    function clearanceOf(address account) external view returns (uint40 clearedUntil) {
+        return _accounts[account].value.clearedUntil();
     }
 
     /// @inheritdoc ISettlementExchange
@@ -298,7 +305,7 @@ abstract contract Vault is
 
     function _depositCash(address owner, uint256 cash) private {
         _pull(paymentToken, owner, cash);
-        _accounts[owner] = _accounts[owner].addCash(owner, cash);
+        _accounts[owner].value = _accounts[owner].value.addCash(owner, cash);
         emit Deposited(owner, cash, 0);
     }
 

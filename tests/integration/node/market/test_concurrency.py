@@ -21,7 +21,7 @@ from tests.integration.node.market.community import (
 pytestmark = pytest.mark.integration
 
 
-async def answer(pool: Pool, entry: tuple[service.Order, bytes]) -> service.Accepted | GridtraceError:
+async def answer(pool: Pool, entry: service.Entry) -> service.Accepted | GridtraceError:
     async with pool.acquire() as db:
         try:
             return await accept(db, entry)
@@ -80,7 +80,9 @@ async def test_accept__racing_the_clearing__acknowledged_orders_are_in_the_book(
         async with pool.acquire() as db:
             return await clear(db)
 
-    auction, *answers = await asyncio.gather(cleared(), *(answer(pool, entry) for entry in entries))
+    clearing = asyncio.create_task(cleared())
+    answers = await asyncio.gather(*(answer(pool, entry) for entry in entries))
+    auction = await clearing
 
     async with pool.acquire() as db:
         published = await service.book(db, 1, auction.delivery_start)

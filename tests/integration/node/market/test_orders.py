@@ -190,3 +190,29 @@ async def test_accept_orders__mixed_batch__answers_each_by_itself(db: Connection
     assert isinstance(answers[3], refusals.FieldInvalid)
     assert answers[4] == replace(answers[0], duplicate=True)
     assert sequence.first_fault(await ledger.events(db)) is None
+
+
+async def test_accept__settled_on_chain_but_lock_not_freed_yet__cash_is_not_counted_twice(db: Connection) -> None:
+    trader, other = await enrol(db, 1, cash=500_000), await enrol(db, 2)
+    await accept(db, trader.order(BUY, 1_000, 300_000, lane=7))
+    await accept(db, other.order(SELL, 1_000, 280_000))
+    await clear(db)
+    later = trader.order(BUY, 1_000, 200_000, delivery_start=SLOT + 900)
+    with pytest.raises(refusals.InsufficientCollateral, match="needed=200000, free=199999"):
+        await db.execute("update trading.orders set locked_cash = 300001 where locked_cash = 300000")
+        await accept(db, later, GATE + 1)
+
+    await db.execute("update blockchain.account_balances set cash = 200000 where account = $1", trader.address)
+    await db.execute(
+        "insert into blockchain.settled_orders"
+        " values ($1, 9, 0, 0, '\\x00', 0, to_timestamp($2::bigint), 0, $3, 0, $4, 7, 1, 1000, 300000, 1000)",
+        CHAIN_ID,
+        SLOT,
+        trader.address,
+        ZONE,
+    )
+
+    assert (await accept(db, later, GATE + 1)).status == "open"
+    async with db.transaction():
+        cleared = await service.clear(db, RULES, ZONE, SLOT + 900, GATE + 900, chain_id=CHAIN_ID)
+    assert cleared.order_count == 1

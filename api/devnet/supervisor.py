@@ -1,0 +1,275 @@
+"""``gridtrace run``: brings a whole community up on this machine, keeps it up, and tells how it goes.
+
+Reading order: ``play`` names every step.
+"""
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import typer
+from rich.console import Console
+
+from api.client import Client
+from api.devnet import broker, chain, enrol, postgres, programs, redis, report
+from api.devnet.community import ZONE, Member, fuses_w, members, meter_spec
+from api.devnet.follow import Follower
+from api.devnet.keys import KeyRing
+from api.devnet.lag import LagMeter
+from api.devnet.meter_spec import write_spec
+from api.devnet.participant import Identity
+from api.devnet.participants import write_spec as write_participants
+from api.devnet.process import Service, free_port, listens
+from api.devnet.programs import Program, Server
+from api.devnet.settings import FIRST_MARKET_S, SLOT_S, Folder, Memory, Wishes, remembered
+from api.devnet.steerer import ChainCallFailed, ChainControl, Steerer, check_pace
+from api.devnet.view import View
+from api.devnet.watcher import Watcher
+from indexer import migrate
+from indexer.clock import SimulatedClock
+from node.deploy import deploy
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_PORT: Final = 8_600
+ETHER: Final = 10**18
+HOME_DEFAULT_WH: Final = 150
+PLANT_DEFAULT_SHARE: Final = 8
+READY_S: Final = 60.0
+MODBUS_PORTS: Final = (20_000, 32_000)
+INTERRUPTED: Final = 130
+
+
+@dataclass(slots=True)
+class Run:
+    """What the steps of one run share."""
+
+    wishes: Wishes
+    folder: Folder
+    memory: Memory
+    view: View
+    keys: KeyRing
+    watcher: Watcher = field(default_factory=Watcher)
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def people(self) -> list[Member]:
+        return members(self.memory)
+
+
+def run(wishes: Wishes) -> int:
+    """Plays until the wished slots are settled or until interrupted; returns the exit code."""
+    console = Console(stderr=wishes.json)
+    folder = Folder(wishes.state_dir)
+    folder.lock()
+    try:
+        if wishes.fresh:
+            folder.clear()
+        memory = remembered(folder, wishes, _modbus_port())
+        folder.logs.mkdir(exist_ok=True)
+        logging.basicConfig(
+            filename=folder.logs / "supervisor.log",
+            level=logging.INFO,
+            format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        )
+        for noisy in ("httpx", "alembic"):
+            logging.getLogger(noisy).setLevel(logging.WARNING)
+        this = Run(wishes, folder, memory, View(console), KeyRing(folder.keys))
+        summary = asyncio.run(_until_signalled(this))
+    finally:
+        folder.unlock()
+    if summary is None:
+        return INTERRUPTED if wishes.exit else 0
+    if wishes.json:
+        typer.echo(summary.as_json())
+    return 1 if summary.differences else 0
+
+
+async def _until_signalled(this: Run) -> report.Summary | None:
+    task = asyncio.create_task(play(this))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        this.view.note("stopped; the same command goes on from here")
+        return None
+
+
+async def play(this: Run) -> report.Summary | None:
+    """Every step of a run, in order."""
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(this.watcher.stop)
+        database_url, redis_url, mqtt_url, rpc_url, anvil = await start_services(this)
+        control = ChainControl(rpc_url)
+        stack.push_async_callback(control.close)
+        steered = await check_pace(control, this.wishes.rate)
+        clock = await set_clock(this, control)
+        steerer = Steerer(control, clock, anvil.state if isinstance(anvil, chain.Anvil) else None)
+        stack.push_async_callback(_last_snapshot, steerer)
+        lag = LagMeter(database_url, steerer.mined_at)
+        background = await stack.enter_async_context(_background())
+        background(this.watcher.run())
+        background(_remember_time(this, clock))
+        if steered:
+            await control.take_over()
+            background(steerer.run())
+            await fund(control, this.keys)
+        await deploy_contracts(this, rpc_url)
+        port = this.wishes.port or _page_port()
+        page = f"http://127.0.0.1:{port}"
+        variables = programs.settings(
+            this.folder, this.keys, clock,
+            database_url=database_url, rpc_url=rpc_url, redis_url=redis_url, mqtt_url=mqtt_url,
+            port=port, slot_s=SLOT_S,
+        )  # fmt: skip
+        background(lag.run())
+        await start_processes(this, variables, port)
+        await take_in(this, page)
+        await start_community(this, clock, mqtt_url, page)
+        this.view.step(f"the community trades: {page}/")
+        journal = this.folder.orders.stat().st_size if this.folder.orders.exists() else 0
+        follower = Follower(
+            this.wishes, this.folder, this.view, this.watcher, lag, clock, database_url, page, journal, this.started
+        )
+        return await follower.follow()
+
+
+async def start_services(this: Run) -> tuple[str, str, str, str, Service]:
+    """PostgreSQL, Redis, broker and chain; ours, or those that the environment names. Returns their addresses."""
+    logs, place = this.folder.logs, this.folder.services
+    database = postgres.service(place / "postgres", logs / "postgres.log", os.environ)
+    cache = redis.service(place / "redis", logs / "redis.log", os.environ)
+    bus = broker.service(logs / "broker.log", os.environ)
+    ledger = chain.service(place, logs / "anvil.log", os.environ, FIRST_MARKET_S)
+    place.mkdir(exist_ok=True)
+    await this.watcher.start(database, cache, bus, ledger)
+    this.view.step("PostgreSQL, Redis, MQTT broker and chain are up")
+    url = database.url
+    if isinstance(database, postgres.PostgresServer):
+        url = await database.ensure("gridtrace")
+    # Alembic runs an event loop of its own.
+    await asyncio.to_thread(migrate.upgrade, url)
+    this.view.step("the database has its schema")
+    return url, cache.url, bus.url, ledger.url, ledger
+
+
+async def set_clock(this: Run, control: ChainControl) -> SimulatedClock:
+    """Market time goes on from the newest thing that knows it: the chain, or the folder's memory."""
+    market_s = max(this.memory.market_s, float(await control.latest_time_s()) + 1.0)
+    return SimulatedClock(time.time(), market_s, this.wishes.rate)
+
+
+async def fund(control: ChainControl, keys: KeyRing) -> None:
+    """Gives those who send transactions what they pay for gas."""
+    for name in ("operator", "deployer"):
+        await control.call("anvil_setBalance", "0x" + keys.address(name).hex(), hex(1_000 * ETHER))
+
+
+async def deploy_contracts(this: Run, rpc_url: str) -> None:
+    """The contracts, where they are not there yet."""
+    await deploy(
+        rpc_url,
+        chain.CHAIN_ID,
+        this.keys.key("deployer"),
+        this.keys.address("operator"),
+        this.folder.deployment,
+    )
+    this.view.step("the contracts are deployed")
+
+
+async def start_processes(this: Run, variables: dict[str, str], port: int) -> None:
+    """The indexer, the node and the API."""
+    index = Program("index", this.folder, programs.command("index"), variables)
+    node = Program("node", this.folder, programs.command("node"), variables)
+    serve = Server("serve", this.folder, programs.command("serve"), variables, port)
+    await this.watcher.start(index, node, serve)
+    this.view.step("index, node and serve run")
+
+
+async def take_in(this: Run, page: str) -> None:
+    """The operator clears everybody and takes the meters into service."""
+    limits = await asyncio.to_thread(fuses_w, this.memory, this.people)
+    async with Client(page, this.keys.key("operator")) as operator:
+        await enrol.wait_until("the API", operator.ready, READY_S)
+        await operator.sign_in()
+        sent = await enrol.enrol(operator, this.people, this.keys, limits)
+    async with Client(page, this.keys.key("grid")) as grid:
+        await grid.sign_in()
+        await enrol.supply(grid)
+    this.view.step(f"{len(this.people)} participants and their meters are registered ({sent} transactions)")
+
+
+async def start_community(this: Run, clock: SimulatedClock, mqtt_url: str, page: str) -> None:
+    """The simulated meters, and a program for each participant."""
+    meters, participants = this.folder.path / "meters.json", this.folder.path / "participants.json"
+    write_spec(
+        meters,
+        meter_spec(
+            this.memory, this.people, this.keys,
+            clock=str(clock), epoch_s=FIRST_MARKET_S, mqtt_url=mqtt_url,
+            interval_s=max(60, int(0.5 * clock.rate) // 60 * 60), state_file=this.folder.path / "meters-state.json",
+        ),
+    )  # fmt: skip
+    write_participants(participants, [_identity(this, member, page) for member in this.people])
+    environment = programs.plain_environment()
+    simulators = Program("meters", this.folder, ["api.devnet.meters", "--spec", str(meters)], environment)
+    crowd = Program("participants", this.folder, ["api.devnet.participants", "--spec", str(participants)], environment)
+    await this.watcher.start(simulators, crowd)
+
+
+def _identity(this: Run, member: Member, page: str) -> Identity:
+    return Identity(
+        name=member.name,
+        api_url=page,
+        key_file=str(this.keys.file(member.name)),
+        role=member.role,
+        meter_id=member.meter_id,
+        zone=ZONE,
+        seed=this.memory.seed,
+        default_wh=HOME_DEFAULT_WH if member.kind == "home" else HOME_DEFAULT_WH * PLANT_DEFAULT_SHARE,
+        journal=str(this.folder.orders),
+    )
+
+
+@asynccontextmanager
+async def _background() -> AsyncIterator[Callable[[Coroutine[Any, Any, None]], None]]:
+    """Starts tasks that end with the run; a fault in one of them ends the run."""
+    started: list[asyncio.Task[None]] = []
+    async with asyncio.TaskGroup() as tasks:
+        yield lambda work: started.append(tasks.create_task(work))
+        for task in started:
+            task.cancel()
+
+
+async def _remember_time(this: Run, clock: SimulatedClock) -> None:
+    while True:
+        this.memory.market_s = clock.now_s()
+        await asyncio.to_thread(this.folder.save, this.memory)
+        await asyncio.sleep(1.0)
+
+
+async def _last_snapshot(steerer: Steerer) -> None:
+    try:
+        await steerer.save()
+    except ChainCallFailed as error:
+        logger.warning("no last snapshot error=%s", error)
+
+
+def _page_port() -> int:
+    return free_port() if listens("127.0.0.1", DEFAULT_PORT) else DEFAULT_PORT
+
+
+def _modbus_port() -> int:
+    """A port below those that the kernel hands out, so that it is still free in the next run."""
+    while True:
+        port = random.randint(*MODBUS_PORTS)  # noqa: S311 -- not a secret
+        if not listens("127.0.0.1", port):
+            return port

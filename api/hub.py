@@ -1,0 +1,165 @@
+"""Fans news out to listeners: from Redis, from PostgreSQL's block notices, and the market's own pulse."""
+
+import asyncio
+import json
+import logging
+import secrets
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import asyncpg
+
+from api.deps import Services
+from indexer.db import connect, queries
+
+logger = logging.getLogger(__name__)
+
+CHANNELS: Final = ("blocks", "auctions", "trades", "settlements", "audit", "status")
+"""What is public. Orders are not: books are sealed; readings belong to their meter's owner."""
+
+_FROM_BUS: Final = ("auctions", "trades", "settlements", "audit")
+BLOCK_NOTICE: Final = "gridtrace_block"
+QUEUE_LENGTH: Final = 256
+PULSE_S: Final = 2.0
+HEARTBEAT_S: Final = 5.0
+RECONNECT_S: Final = 0.5
+
+_SQL = queries(__name__)
+_LOST: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+class Overrun(Exception):
+    """The listener took too long, or the hub closed; it must connect again."""
+
+
+class Listener:
+    """One connection's queue of messages, as JSON text."""
+
+    def __init__(self, hub: "Hub") -> None:
+        self._hub = hub
+        self._queue: asyncio.Queue[str | None] = asyncio.Queue(QUEUE_LENGTH)
+        self._overrun = False
+        self.channels: set[str] = set()
+
+    def subscribe(self, channels: Iterable[str]) -> None:
+        """Gets the newest message of each channel now, and every later one."""
+        for channel in channels:
+            if channel not in self.channels:
+                self.channels.add(channel)
+                self.put(self._hub.snapshot(channel))
+
+    def unsubscribe(self, channels: Iterable[str]) -> None:
+        """Stops the channels."""
+        self.channels.difference_update(channels)
+
+    def put(self, message: str) -> None:
+        """Queues a message; a full queue ends the listener rather than leaving a gap nobody sees."""
+        try:
+            self._queue.put_nowait(message)
+        except asyncio.QueueFull:
+            self.end()
+
+    def end(self) -> None:
+        """Makes ``next`` raise at once."""
+        self._overrun = True
+        if not self._queue.full():
+            self._queue.put_nowait(None)
+
+    async def next(self) -> str:
+        """The next message. Raises Overrun once the listener has ended."""
+        message = None if self._overrun else await self._queue.get()
+        if message is None or self._overrun:
+            raise Overrun
+        return message
+
+
+class Hub:
+    """Numbers messages per channel and hands them to the listeners of that channel."""
+
+    def __init__(self) -> None:
+        self.stream_id = secrets.token_hex(8)
+        self._listeners: set[Listener] = set()
+        self._sequence: Counter[str] = Counter()
+        self._newest: dict[str, Any] = {}
+
+    @contextmanager
+    def listen(self, channels: Iterable[str]) -> Iterator[Listener]:
+        """A listener for as long as the block lasts; its first message is the ``hello``."""
+        listener = Listener(self)
+        hello = {"stream_id": self.stream_id, "channels": list(CHANNELS)}
+        listener.put(_message("stream", 0, "hello", hello))
+        listener.subscribe(channels)
+        self._listeners.add(listener)
+        try:
+            yield listener
+        finally:
+            self._listeners.discard(listener)
+
+    def snapshot(self, channel: str) -> str:
+        """The channel's newest message, as the state to start from."""
+        return _message(channel, self._sequence[channel], "snapshot", self._newest.get(channel, {}))
+
+    def publish(self, channel: str, kind: str, data: Any) -> None:
+        """Tells the channel's listeners."""
+        self._sequence[channel] += 1
+        self._newest[channel] = data
+        message = _message(channel, self._sequence[channel], kind, data)
+        for listener in tuple(self._listeners):
+            if channel in listener.channels:
+                listener.put(message)
+
+    def close(self) -> None:
+        """Ends every listener."""
+        for listener in tuple(self._listeners):
+            listener.end()
+
+    async def feed(self, services: Services) -> None:
+        """Publishes what happens until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._feed_bus(services))
+            group.create_task(self._feed_blocks(services))
+            group.create_task(self._feed_pulse(services))
+
+    async def _feed_bus(self, services: Services) -> None:
+        async for channel, data in services.bus.subscribe(*_FROM_BUS):
+            self.publish(channel, str(data.get("type", "delta")), data)
+
+    async def _feed_blocks(self, services: Services) -> None:
+        while True:
+            try:
+                connection = await connect(services.config.node.indexer.database_url)
+                try:
+                    await connection.add_listener(BLOCK_NOTICE, self._on_block)
+                    while not connection.is_closed():
+                        await connection.execute("select 1")
+                        await asyncio.sleep(HEARTBEAT_S)
+                finally:
+                    connection.terminate()
+            except _LOST as error:
+                logger.warning("block notices lost, listening again: %s: %s", type(error).__name__, error)
+            await asyncio.sleep(RECONNECT_S)
+
+    def _on_block(self, _connection: Any, _pid: int, _channel: str, payload: Any) -> None:
+        block = json.loads(payload)
+        self.publish("blocks", "delta" if block.get("reorg_from") is None else "reorg", block)
+
+    async def _feed_pulse(self, services: Services) -> None:
+        while True:
+            if any("status" in listener.channels for listener in self._listeners):
+                try:
+                    await self._pulse(services)
+                except _LOST as error:
+                    logger.warning("no pulse, database away: %s: %s", type(error).__name__, error)
+            await asyncio.sleep(PULSE_S)
+
+    async def _pulse(self, services: Services) -> None:
+        async with services.pool.acquire() as db:
+            row = await db.fetchrow(_SQL["pulse"], services.chain_id)
+        now = services.clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
+        self.publish("status", "delta", {"now": now, **dict(row or {})})
+
+
+def _message(channel: str, seq: int, kind: str, data: Any) -> str:
+    return json.dumps({"channel": channel, "seq": seq, "type": kind, "data": data}, separators=(",", ":"))

@@ -1,0 +1,139 @@
+"""Live news over WebSocket and server-sent events.
+
+Every message is ``{"channel", "seq", "type", "data"}``. ``seq`` grows by one within a channel; a gap, or a new
+``stream_id`` in the ``hello``, means: read again what you show.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import StreamingResponse
+from starlette.requests import HTTPConnection
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from api.deps import Services, public
+from api.hub import CHANNELS, Hub, Listener, Overrun
+from node.errors import Refused
+
+router = APIRouter(tags=["streams"], dependencies=[Depends(public)])
+
+PING_S: Final = 15.0
+SLOW_CONSUMER: Final = 4008
+BAD_REQUEST: Final = 4000
+MAX_REQUEST_CHARACTERS: Final = 4_096
+
+
+class UnknownChannel(Refused):
+    """There is no such channel."""
+
+    code = "unknown-channel"
+
+
+@asynccontextmanager
+async def open_hub(services: Services) -> AsyncIterator[Hub]:
+    """The hub of one application, fed until the block ends."""
+    hub = Hub()
+    feeding = asyncio.create_task(hub.feed(services), name="stream hub")
+    try:
+        yield hub
+    finally:
+        feeding.cancel()
+        hub.close()
+        with suppress(asyncio.CancelledError):
+            await feeding
+
+
+def _hub(connection: HTTPConnection) -> Hub:
+    found: Hub = connection.app.state.hub
+    return found
+
+
+def wanted_channels(names: list[str]) -> list[str]:
+    """Raises UnknownChannel for a name that is none of ours."""
+    for name in names:
+        if name not in CHANNELS:
+            raise UnknownChannel(f"no channel {name!r}; there are {', '.join(CHANNELS)}")
+    return names
+
+
+@router.get(
+    "/v1/stream",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}, "description": "Endless news"}},
+)
+async def stream(
+    hub: Annotated[Hub, Depends(_hub)],
+    channels: Annotated[str, Query(max_length=200, description="Names, separated by commas")] = ",".join(CHANNELS),
+) -> StreamingResponse:
+    """Server-sent events: each ``data`` is one message; first the newest of every channel."""
+    names = wanted_channels([name for name in channels.split(",") if name])
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(_events(hub, names), media_type="text/event-stream", headers=headers)
+
+
+async def _events(hub: Hub, names: list[str]) -> AsyncIterator[str]:
+    with hub.listen(names) as listener:
+        while True:
+            try:
+                message = await asyncio.wait_for(listener.next(), PING_S)
+            except TimeoutError:
+                yield ": ping\n\n"
+            except Overrun:
+                return
+            else:
+                yield f"data: {message}\n\n"
+
+
+@router.websocket("/v1/ws")
+async def socket(websocket: WebSocket) -> None:
+    """Send ``{"type": "subscribe", "channels": [...]}``; ``unsubscribe`` likewise. A ping comes every 15 s."""
+    await websocket.accept()
+    with _hub(websocket).listen([]) as listener:
+        sending = asyncio.create_task(_send(websocket, listener))
+        receiving = asyncio.create_task(_receive(websocket, listener))
+        done, waiting = await asyncio.wait((sending, receiving), return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        for task in done:
+            with suppress(WebSocketDisconnect, RuntimeError):
+                await task
+
+
+async def _send(websocket: WebSocket, listener: Listener) -> None:
+    while True:
+        try:
+            text = await asyncio.wait_for(listener.next(), PING_S)
+        except TimeoutError:
+            text = json.dumps({"channel": "stream", "seq": 0, "type": "ping", "data": {}})
+        except Overrun:
+            await websocket.close(SLOW_CONSUMER, "too slow")
+            return
+        await websocket.send_text(text)
+
+
+async def _receive(websocket: WebSocket, listener: Listener) -> None:
+    while True:
+        text = await websocket.receive_text()
+        try:
+            kind, channels = _request(text)
+        except (ValueError, UnknownChannel) as error:
+            await websocket.close(BAD_REQUEST, str(error)[:120])
+            return
+        (listener.subscribe if kind == "subscribe" else listener.unsubscribe)(channels)
+
+
+def _request(text: str) -> tuple[str, list[str]]:
+    """What a listener asks. Raises ValueError or UnknownChannel."""
+    if len(text) > MAX_REQUEST_CHARACTERS:
+        raise ValueError("the request is too long")
+    request: Any = json.loads(text)
+    kind = request.get("type") if isinstance(request, dict) else None
+    channels = request.get("channels") if isinstance(request, dict) else None
+    if kind not in ("subscribe", "unsubscribe") or not isinstance(channels, list):
+        raise ValueError('send {"type": "subscribe", "channels": [...]}')
+    return kind, wanted_channels([str(name) for name in channels])

@@ -1,0 +1,112 @@
+"""What the auditor reads: the raw records of a slot, and what the node and the mirror say of it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from indexer.db import Connection, queries
+from node.audit.compare import Table
+from node.audit.traded import Link
+from node.market.sequence import Event, auction_subject
+from node.metering import service as metering
+from node.metering.readings import SignedReading, State
+from node.metering.service import Meter, MeterSlot
+
+_SQL = queries(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class MeterEvidence:
+    """The meters that a slot was settled with: their readings, and what was stored of them."""
+
+    meters: dict[int, Meter]
+    stored: dict[int, MeterSlot]
+    readings: Sequence[SignedReading]
+    proved_late: frozenset[int]
+    """Stored as missing, and not proved in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """What accounts owed and could be charged, as recorded with the batch."""
+
+    owed: dict[bytes, int]
+    caps: dict[bytes, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """Mirrored vault accounts as of one block."""
+
+    block_number: int
+    block_hash: bytes
+    accounts: dict[bytes, tuple[int, int, int]]
+    """Cash, energy and nonce floor."""
+
+
+async def meter_evidence(
+    db: Connection, zone: int, delivery_start: int, slot_end: int, version: int, computed_at: datetime
+) -> MeterEvidence:
+    """Reads the meters' side of a slot."""
+    stored = {slot.meter_id: slot for slot in await metering.load_slot_energy(db, zone, delivery_start, version)}
+    known = await metering.meters(db, meter_ids=list(stored), active=False)
+    unproved = [slot.meter_id for slot in stored.values() if slot.state != State.VALIDATED]
+    late = await db.fetch(_SQL["proved_late"], unproved, slot_end, computed_at)
+    return MeterEvidence(
+        meters={meter.meter_id: meter for meter in known},
+        stored=stored,
+        readings=await metering.raw_readings(db, zone, delivery_start, slot_end),
+        proved_late=frozenset(row["meter_id"] for row in late),
+    )
+
+
+async def auction(db: Connection, zone: int, delivery_start: int) -> asyncpg.Record | None:
+    """The stored auction of a slot."""
+    return await db.fetchrow(_SQL["auction"], zone, delivery_start)
+
+
+async def links(db: Connection, zone: int, delivery_start: int) -> list[Link]:
+    """All events of a slot in the market's sequence."""
+    rows = await db.fetch(_SQL["events"], auction_subject(zone, delivery_start))
+    return [Link(Event(*list(row.values())[:6]), row["hash_before"]) for row in rows]
+
+
+async def trades(db: Connection, zone: int, delivery_start: int) -> Table:
+    """The stored trades of a slot."""
+    rows = await db.fetch(_SQL["trades"], zone, delivery_start)
+    return {f"trade {row['trade_number']}": dict(row) for row in rows}
+
+
+async def batch(db: Connection, settlement_id: int) -> bytes | None:
+    """The stored batch."""
+    data: bytes | None = await db.fetchval(_SQL["batch"], settlement_id)
+    return data
+
+
+async def caps(db: Connection, settlement_id: int) -> Caps:
+    """The recorded charges."""
+    rows = await db.fetch(_SQL["charges"], settlement_id)
+    return Caps(
+        owed={row["account"]: int(row["owed"]) for row in rows},
+        caps={row["account"]: int(row["cap"]) for row in rows},
+    )
+
+
+async def sequences(db: Connection, delivery_start: int) -> set[int]:
+    """The numbers of all batches that settled a slot, in any zone."""
+    return {row["batch_sequence"] for row in await db.fetch(_SQL["sequences"], delivery_start)}
+
+
+async def mirror(db: Connection, chain_id: int, accounts: Iterable[bytes] | None = None) -> Mirror | None:
+    """The mirrored vault accounts, all of them or those asked for; None before there are any."""
+    wanted = None if accounts is None else list(accounts)
+    rows = await db.fetch(_SQL["balances"], chain_id, wanted)
+    if not rows:
+        return None
+    return Mirror(
+        rows[0]["block_number"],
+        rows[0]["block_hash"],
+        {row["account"]: (int(row["cash"]), int(row["energy_wh"]), row["nonce"]) for row in rows},
+    )

@@ -1,0 +1,50 @@
+-- auction -- the slot's auction and its published book
+select zone, extract(epoch from delivery_start)::bigint as delivery_start, slot_s, clearing_price_per_kwh,
+    price_low_per_kwh, price_high_per_kwh, grid_fee_per_kwh, order_count, matched_wh, book, book_hash, result_hash
+from trading.auctions where zone = $1 and delivery_start = to_timestamp($2)
+
+-- events -- all events of a slot: acceptances, cancellations and the auction, each with the hash before it
+with accepted as (
+    select * from trading.events where kind = 'order_accepted' and substring(payload from 1 for 12) = $1
+), slot as (
+    select * from accepted
+    union all
+    select e.* from trading.events e join accepted using (subject) where e.kind = 'order_cancelled'
+    union all
+    select * from trading.events where kind = 'auction_cleared' and subject = $1
+)
+select s.sequence, s.kind, s.subject, s.payload, s.previous_hash, s.hash,
+    coalesce(p.hash, decode(repeat('00', 32), 'hex')) as hash_before
+from slot s left join trading.events p on p.sequence = s.sequence - 1
+order by s.sequence
+
+-- proved_late -- meters whose slot end was proved only when the settlement was already computed
+select m.meter_id
+from unnest($1::bigint[]) as m (meter_id)
+where not exists (
+    select from telemetry.readings r
+    where r.meter_id = m.meter_id and r.state = 'VALIDATED' and r."time" >= to_timestamp($2)
+      and r.received_at < $3::timestamptz - interval '2 seconds')
+
+-- trades -- as stored
+select trade_number, buy_order, sell_order, buyer, seller, energy_wh, price_per_kwh, delivered_wh, grid_fee_nano,
+    carbon_offset_g, settlement_status
+from trading.trades where zone = $1 and delivery_start = to_timestamp($2)
+order by trade_number
+
+-- batch -- as stored
+select batch from trading.settlements where settlement_id = $1
+
+-- charges -- what was owed and the caps that were recorded
+select account, owed, cap from trading.settlement_charges where settlement_id = $1
+
+-- sequences -- the batches by which a slot was settled, over all zones
+select batch_sequence from trading.settlements
+where delivery_start = to_timestamp($1) and batch_sequence is not null
+
+-- balances -- mirrored vault accounts, all or some, and the block they are of
+select c.block_number, c.block_hash, b.account, b.cash, b.energy_wh, b.nonce
+from blockchain.cursors c
+join blockchain.account_balances b on b.chain_id = c.chain_id
+where c.chain_id = $1 and c.stream = 'main' and ($2::bytea[] is null or b.account = any($2))
+order by b.account

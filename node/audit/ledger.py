@@ -1,0 +1,141 @@
+"""What a settlement must have left in the ledger, and where the mirrored chain says something else."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from contracts.typed_data import checksum
+from indexer.read import AttestedRegister, Meter, SettledImbalance, SettledOrder
+from node.audit.chain import VaultAccount
+from node.audit.compare import Finding, Table, compare
+from node.audit.evidence import Mirror
+from node.metering.service import MeterSlot
+from node.settlement import merkle
+from node.settlement.batch import SignedOrder
+from node.settlement.netting import OrderFill
+
+RECOMPUTED = "recomputed settlement"
+
+
+def order_findings(
+    fills: Iterable[OrderFill],
+    orders: Mapping[bytes, SignedOrder],
+    settled: Iterable[SettledOrder],
+    sequence: int | None,
+) -> list[Finding]:
+    """Compares what each order had to settle with OrdersSettled."""
+    expected = {}
+    for fill in fills:
+        order = orders[fill.order].order
+        expected[_order_name(order.trader, order.lane, order.nonce)] = {
+            "side": fill.side,
+            "fill_wh": fill.fill_wh,
+            "money": fill.money,
+            "delivered_wh": fill.delivered_wh,
+            "sequence": sequence,
+        }
+    actual = _numbered(
+        (
+            _order_name(entry.trader, entry.lane, entry.nonce),
+            {
+                "side": entry.side,
+                "fill_wh": entry.fill_wh,
+                "money": entry.money,
+                "delivered_wh": entry.delivered_wh,
+                "sequence": entry.sequence,
+            },
+        )
+        for entry in settled
+    )
+    return compare("settled_order", expected, actual, RECOMPUTED, "blockchain.settled_orders")
+
+
+def imbalance_findings(
+    adjustments: Iterable[tuple[bytes, int]],
+    settled: Sequence[SettledImbalance],
+    sequence: int | None,
+    known_sequences: Collection[int],
+) -> list[Finding]:
+    """Compares every account's adjustment with ImbalanceSettled; a batch that nobody made is foreign."""
+    expected = {checksum(account): {"money": money} for account, money in adjustments}
+    actual = _numbered(
+        (checksum(entry.account), {"money": entry.money}) for entry in settled if entry.sequence == sequence
+    )
+    foreign = {
+        f"batch {entry.sequence} {checksum(entry.account)}": {"money": entry.money}
+        for entry in settled
+        if entry.sequence not in known_sequences
+    }
+    return compare("settled_imbalance", expected, actual, RECOMPUTED, "blockchain.settled_imbalances") + compare(
+        "settled_imbalance", {}, foreign, "trading.settlements", "blockchain.settled_imbalances"
+    )
+
+
+def register_findings(
+    slots: Mapping[int, MeterSlot],
+    root: bytes,
+    attested: Sequence[AttestedRegister],
+    baselines: Sequence[AttestedRegister],
+    meters: Iterable[Meter],
+) -> list[Finding]:
+    """Compares attested registers and the commitment to all readings with the meters' slots.
+
+    ``baselines`` are attestations as of the slot's start, without a root: the register before a meter's first slot.
+    """
+    rows = [entry for entry in attested if entry.readings_root != merkle.EMPTY_ROOT]
+    first_block = min((entry.block_number for entry in rows), default=None)
+    known = {
+        meter.meter_id
+        for meter in meters
+        if meter.active and (first_block is None or meter.updated_block < first_block)
+    }
+    expected = {
+        f"meter {meter_id}": {"register_wh": slot.export_register_wh, "readings_root": root}
+        for meter_id, slot in slots.items()
+        if meter_id in known or meter_id in {entry.meter_id for entry in rows}
+    }
+    actual = _numbered(
+        (f"meter {entry.meter_id}", {"register_wh": entry.register_wh, "readings_root": entry.readings_root})
+        for entry in rows
+    )
+    findings = compare("register", expected, actual, "signed readings", "blockchain.attested_registers")
+    starts = [entry for entry in baselines if entry.readings_root == merkle.EMPTY_ROOT and entry.meter_id in slots]
+    return findings + compare(
+        "register",
+        {
+            f"meter {entry.meter_id} baseline": {
+                "register_wh": slots[entry.meter_id].export_register_wh - slots[entry.meter_id].export_wh
+            }
+            for entry in starts
+        },
+        {f"meter {entry.meter_id} baseline": {"register_wh": entry.register_wh} for entry in starts},
+        "signed readings",
+        "blockchain.attested_registers",
+    )
+
+
+def balance_findings(mirror: Mirror, chain: Mapping[bytes, VaultAccount]) -> list[Finding]:
+    """Compares mirrored vault accounts with the contract's own."""
+    expected: Table = {
+        checksum(account): {"cash": vault.cash, "energy_wh": vault.energy_wh, "nonce": vault.min_nonce}
+        for account, vault in chain.items()
+    }
+    actual: Table = {
+        checksum(account): {"cash": cash, "energy_wh": energy_wh, "nonce": nonce}
+        for account, (cash, energy_wh, nonce) in mirror.accounts.items()
+    }
+    origin = f"accountOf at block {mirror.block_number}"
+    return compare("balance", expected, actual, origin, "blockchain.account_balances")
+
+
+def _order_name(trader: bytes, lane: int, nonce: int) -> str:
+    return f"{checksum(trader)} lane {lane} nonce {nonce}"
+
+
+def _numbered(rows: Iterable[tuple[str, Mapping[str, object]]]) -> dict[str, Mapping[str, object]]:
+    """Rows by name; the second of a name says so, and so nothing is settled twice unseen."""
+    seen: Counter[str] = Counter()
+    named = {}
+    for name, fields in rows:
+        seen[name] += 1
+        named[name if seen[name] == 1 else f"{name} again {seen[name]}"] = fields
+    return named

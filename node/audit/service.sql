@@ -1,0 +1,36 @@
+-- due -- settlements that came to an end, are in the mirror, and were not audited since
+select s.zone, extract(epoch from s.delivery_start)::bigint as delivery_start
+from trading.settlements s
+join blockchain.cursors m on m.chain_id = $1 and m.stream = 'main'
+left join audit.slot_checks c
+    on c.zone = s.zone and c.delivery_start = s.delivery_start and c.version = s.version
+where s.state in ('settled', 'failed') and coalesce(s.block_number, 0) <= m.block_number
+  and (c.zone is null or c.block_number < s.block_number
+      or c.checked_at < coalesce(s.settled_at, s.computed_at))
+order by s.delivery_start, s.zone
+limit $2
+
+-- store -- the last check of a slot
+insert into audit.slot_checks (zone, delivery_start, version, differences, findings, block_number, checked_at)
+values ($1, to_timestamp($2), $3, $4, $5, $6, clock_timestamp())
+on conflict (zone, delivery_start, version) do update
+set differences = excluded.differences, findings = excluded.findings, block_number = excluded.block_number,
+    checked_at = excluded.checked_at
+
+-- checks -- a page of checks, latest slot first; every argument that is null does not restrict
+select zone, extract(epoch from delivery_start)::bigint as delivery_start, version, differences, findings, block_number,
+    checked_at
+from audit.slot_checks
+where ($1::bigint is null or zone = $1)
+  and ($2::bigint is null or delivery_start < to_timestamp($2))
+order by delivery_start desc, zone, version desc
+limit $3
+
+-- total -- how many slots were checked, and all their differences
+select count(*) as slots, coalesce(sum(differences), 0)::bigint as differences from audit.slot_checks
+
+-- slots -- settled slots of a zone in a range of time
+select distinct extract(epoch from delivery_start)::bigint as delivery_start
+from trading.settlements
+where zone = $1 and delivery_start >= to_timestamp($2) and delivery_start < to_timestamp($3)
+order by delivery_start

@@ -1,0 +1,157 @@
+"""State after any history of reorgs, kills and restarts is the state of indexing the last chain from scratch."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from random import Random
+from typing import Any
+
+import asyncpg
+import pytest
+
+from indexer import db as database
+from indexer import facts, read
+from indexer.chain import Chain
+from indexer.db import Connection
+from indexer.manifest import Manifest
+from indexer.sync import Advanced, Ahead, Halted, NothingNew, Reorg, Sync
+from tests.integration.indexer.fake_chain import CHAIN_ID, FINAL_DEPTH, FakeChain, shipped_manifest
+
+pytestmark = pytest.mark.integration
+
+ROUNDS = 30
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Connection]:
+    connection = await database.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def manifest() -> Manifest:
+    return shipped_manifest()
+
+
+async def start(db: Connection, chain: Chain, manifest: Manifest) -> Sync:
+    async with db.transaction():
+        await facts.ensure(db, manifest)
+    return Sync(db, chain, manifest)
+
+
+async def catch_up(sync: Sync) -> None:
+    while not isinstance(await sync.step(), NothingNew | Halted | Ahead):
+        pass
+
+
+async def dump(db: Connection) -> dict[str, list[Any]]:
+    """Every row of the schema, without the times of writing and the count of reorgs."""
+    tables = await db.fetch("select tablename from pg_tables where schemaname = 'blockchain' order by 1")
+    hidden = "'indexed_at', 'updated_at', 'reorg_epoch', 'finalized_number', 'safe_number'"
+    state: dict[str, list[Any]] = {}
+    for (table,) in tables:
+        rows = f'select to_jsonb(t) - array[{hidden}] as r from blockchain."{table}" t order by 1'
+        state[table] = [row["r"] for row in await db.fetch(rows)]
+    return state
+
+
+async def empty(db: Connection) -> None:
+    tables = await db.fetch("select tablename from pg_tables where schemaname = 'blockchain'")
+    await db.execute("truncate " + ", ".join(f'blockchain."{table}"' for (table,) in tables))
+
+
+async def killed_step(sync: Sync, random: Random) -> None:
+    """A step that may be cut off anywhere."""
+    task = asyncio.create_task(sync.step())
+    await asyncio.sleep(random.random() * 0.01)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_reorgs__random_histories__state_equals_that_of_indexing_from_scratch(
+    database_url: str, manifest: Manifest
+) -> None:
+    kills = reorgs = 0
+    for seed in range(ROUNDS):
+        random = Random(seed)
+        chain = FakeChain(random, manifest)
+        db = await database.connect(database_url)
+        sync = await start(db, chain, manifest)
+        for _ in range(12):
+            chain.mine(random.randint(0, 12))
+            if random.random() < 0.5:
+                chain.reorg(random.randint(1, FINAL_DEPTH - 2))
+            if random.random() < 0.3:
+                await killed_step(sync, random)
+                db.terminate()
+                kills += 1
+                db = await database.connect(database_url)
+                sync = Sync(db, chain, manifest)
+            for _ in range(random.randint(0, 6)):
+                reorgs += isinstance(await sync.step(), Reorg)
+        chain.mine(3)
+        await catch_up(sync)
+        seen = await dump(db)
+        await empty(db)
+        await catch_up(await start(db, chain, manifest))
+        afresh = await dump(db)
+        for table, rows in afresh.items():
+            assert seen[table] == rows, (seed, table)
+        registers = await db.fetch("select meter_id, attested_wh, issued_wh from blockchain.registers")
+        expected = {(key, m.attested, m.issued) for key, m in chain.meters.items()}
+        assert {tuple(row) for row in registers} == expected, seed
+        await empty(db)
+        await db.close()
+    assert kills > 20
+    assert reorgs > 20
+
+
+async def test_step__outcomes__are_named(db: Connection, manifest: Manifest) -> None:
+    chain = FakeChain(Random(1), manifest)
+    sync = await start(db, chain, manifest)
+    assert await sync.step() == NothingNew(2)  # the first block to index is not there yet
+    chain.mine(5)
+    assert isinstance(await sync.step(), Advanced)
+    await catch_up(sync)
+    assert await sync.step() == NothingNew(5)
+    chain.reorg(2)
+    outcome = await sync.step()
+    assert isinstance(outcome, Reorg)
+    assert outcome.ancestor == 3
+
+
+async def test_step__reorg_below_finalised__halts_and_keeps_the_rows(db: Connection, manifest: Manifest) -> None:
+    chain = FakeChain(Random(2), manifest)
+    sync = await start(db, chain, manifest)
+    chain.mine(40)
+    await catch_up(sync)
+    before = await dump(db)
+    chain.reorg(FINAL_DEPTH + 5)
+    outcome = await sync.step()
+    assert isinstance(outcome, Halted)
+    head = await read.head(db, CHAIN_ID)
+    assert head is not None
+    assert (head.state, head.number) == ("halted", 40)
+    after = await dump(db)
+    assert {k: v for k, v in before.items() if k != "cursors"} == {k: v for k, v in after.items() if k != "cursors"}
+    assert isinstance(await sync.step(), Halted)
+
+
+async def test_step__head_far_behind__is_a_sick_endpoint(db: Connection, manifest: Manifest) -> None:
+    chain = FakeChain(Random(3), manifest)
+    sync = await start(db, chain, manifest)
+    chain.mine(600)
+    await catch_up(sync)
+    other = FakeChain(Random(4), manifest)
+    other.mine(10)
+    assert await Sync(db, other, manifest).step() == Ahead(600, 10)
+
+
+async def test_write__commit_fails__nothing_is_visible(db: Connection, manifest: Manifest) -> None:
+    chain = FakeChain(Random(5), manifest)
+    sync = await start(db, chain, manifest)
+    chain.mine(6)
+    await db.execute("alter table blockchain.cursors add constraint refused check (block_number < 0) not valid")
+    with pytest.raises(asyncpg.CheckViolationError):
+        await sync.step()
+    assert await db.fetchval("select count(*) from blockchain.blocks") == 0

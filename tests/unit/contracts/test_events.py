@@ -1,0 +1,90 @@
+"""Generated event decoders against eth-abi, and logs that are not what they say."""
+
+import random
+from typing import Any
+
+import pytest
+from eth_abi.abi import encode
+from eth_hash.auto import keccak
+
+from contracts.events import (
+    CONTRACT_EVENTS,
+    TOPICS,
+    EventType,
+    LogMalformed,
+    MeterSet,
+    OrdersSettled,
+    ParticipantSet,
+    RoleLabel,
+    Transfer,
+)
+
+
+def random_value(rng: random.Random, kind: str) -> Any:
+    if kind == "address":
+        return rng.randbytes(20)
+    if kind == "bool":
+        return rng.random() < 0.5
+    if kind == "bytes":
+        return rng.randbytes(rng.randrange(100))
+    if kind == "string":
+        return "märz" * rng.randrange(20)
+    if kind.startswith("bytes"):
+        return rng.randbytes(int(kind[5:]))
+    bits = int(kind.removeprefix("u").removeprefix("int"))
+    value = rng.randrange(2**bits)
+    return value if kind.startswith("u") else value - 2 ** (bits - 1)
+
+
+@pytest.mark.parametrize("event", TOPICS.values(), ids=lambda event: event.NAME)
+def test_from_log__random_values__decoded_as_encoded(event: EventType) -> None:
+    assert keccak(event.SIGNATURE.encode()) == event.TOPIC
+    rng = random.Random(3)
+    for _ in range(20):
+        values = [random_value(rng, kind) for _, kind, _ in event.FIELDS]
+        pairs = list(zip(event.FIELDS, values, strict=True))
+        topics = [event.TOPIC, *(encode([kind], [value]) for (_, kind, indexed), value in pairs if indexed)]
+        plain = [(kind, value) for (_, kind, indexed), value in pairs if not indexed]
+        data = encode([kind for kind, _ in plain], [value for _, value in plain])
+        found = event.from_log(topics, data)
+        assert [getattr(found, name) for name, _, _ in event.FIELDS] == values
+
+
+def test_topics__contracts__every_event_of_ours() -> None:
+    assert OrdersSettled in CONTRACT_EVENTS["SettlementExchange"]
+    assert Transfer in CONTRACT_EVENTS["PaymentToken"]
+    assert {event for events in CONTRACT_EVENTS.values() for event in events} == set(TOPICS.values())
+
+
+def word(value: int) -> bytes:
+    return value.to_bytes(32, "big")
+
+
+@pytest.mark.parametrize(
+    ("topics", "data"),
+    [
+        ([], b""),
+        ([Transfer.TOPIC], word(1)),
+        ([Transfer.TOPIC, word(1), word(2), word(3)], word(1)),
+        ([MeterSet.TOPIC, word(1), word(2)], word(1)),
+        ([Transfer.TOPIC, word(1), word(2)], b""),
+        ([Transfer.TOPIC, word(1 << 160), word(2)], word(1)),
+    ],
+)
+def test_from_log__wrong_topics_or_data__refused(topics: list[bytes], data: bytes) -> None:
+    with pytest.raises(LogMalformed):
+        Transfer.from_log(topics, data)
+
+
+def test_from_log__value_above_its_type__refused() -> None:
+    topics = [ParticipantSet.TOPIC, word(1)]
+    good = word(2**64 - 1) + word(255) + word(2**16 - 1)
+    assert ParticipantSet.from_log(topics, good).kyc_until == 2**64 - 1
+    with pytest.raises(LogMalformed, match="uint64"):
+        ParticipantSet.from_log(topics, word(2**64) + word(0) + word(0))
+
+
+@pytest.mark.parametrize("data", [word(32), word(2**255), word(32) + word(5) + b"abc"])
+def test_from_log__bytes_beyond_the_data__refused(data: bytes) -> None:
+    with pytest.raises(LogMalformed):
+        RoleLabel.from_log([RoleLabel.TOPIC, word(1)], data)
