@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from api import errors, ws
 from api.config import ApiConfig
 from api.deps import Services
-from api.limits import MAX_BODY_BYTES, Envelope
+from api.limits import Envelope
 from api.rest.routes import ROUTERS
 from api.web import pages
 from contracts.addresses import Deployment
@@ -67,7 +67,6 @@ def create_app(config: ApiConfig) -> FastAPI:
         redoc_url=None,
         openapi_url="/v1/openapi.json",
         responses=errors.RESPONSES,
-        max_body_size=MAX_BODY_BYTES,
         separate_input_output_schemas=False,
     )
     app.add_middleware(Envelope)

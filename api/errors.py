@@ -12,39 +12,76 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from api.limits import envelope_headers
 from contracts.errors import GridtraceError
 from node.errors import Conflict, NotFound, Refused
 
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_S: Final = 1
+INTERNAL: Final = "a fault of ours; tell us the trace id"
 
 STATUS: Final[Mapping[str, int]] = {
-    "account-not-cleared": 403,
-    "account-not-registered": 403,
-    "bad-address": 422,
-    "bad-signature": 422,
-    "body-too-large": 413,
-    "conflict": 409,
-    "cursor-invalid": 422,
-    "field-invalid": 422,
-    "field-out-of-range": 422,
-    "forbidden": 403,
-    "index-behind": 409,
-    "internal": 500,
-    "method-not-allowed": 405,
-    "not-found": 404,
-    "origin-refused": 403,
-    "rate-limited": 429,
-    "refused": 422,
     "request-invalid": 400,
     "session-required": 401,
-    "sign-in-message-invalid": 422,
     "sign-in-refused": 401,
-    "unavailable": 503,
-    "unknown-role": 422,
+    "forbidden": 403,
+    "frozen": 403,
+    "not-cleared": 403,
+    "origin-refused": 403,
+    "wrong-role": 403,
+    "device-unknown": 404,
+    "not-found": 404,
+    "order-not-found": 404,
+    "reading-not-found": 404,
+    "settlement-not-found": 404,
+    "transaction-unknown": 404,
+    "method-not-allowed": 405,
+    "cancel-too-late": 409,
+    "conflict": 409,
+    "gate-closed": 409,
+    "gate-not-open": 409,
+    "gate-open": 409,
+    "index-behind": 409,
+    "insufficient-collateral": 409,
+    "lane-in-use": 409,
+    "mandate-budget": 409,
+    "mandate-missing": 409,
+    "meter-exists": 409,
+    "outbox-conflict": 409,
+    "position-limit": 409,
+    "settlement-changed": 409,
+    "stale-nonce": 409,
+    "body-too-large": 413,
     "unsupported-media-type": 415,
+    "bad-address": 422,
+    "bad-signature": 422,
+    "batch-impossible": 422,
+    "book-unreadable": 422,
+    "cursor-invalid": 422,
+    "dev-key-refused": 422,
+    "field-invalid": 422,
+    "field-out-of-range": 422,
+    "key-unusable": 422,
+    "lot": 422,
+    "meter-address-bad": 422,
+    "order-expired": 422,
+    "order-refused": 422,
+    "price-band": 422,
+    "refused": 422,
+    "sign-in-message-invalid": 422,
+    "slot-misaligned": 422,
+    "source": 422,
+    "tick": 422,
+    "time-in-force": 422,
+    "unknown-channel": 422,
+    "unknown-role": 422,
+    "unknown-zone": 422,
+    "wrong-operator-key": 422,
     "wrong-signer": 422,
+    "rate-limited": 429,
+    "internal": 500,
+    "unavailable": 503,
 }
 """Published at ``GET /v1/errors``; a test holds it complete."""
 
@@ -105,6 +142,10 @@ class Unavailable(GridtraceError):
     retryable = True
 
 
+def _trace_id(request: Request) -> str:
+    return str(request.scope.get("state", {}).get("trace_id", ""))
+
+
 def status_of(error: GridtraceError) -> int:
     """The HTTP status of an error: by its code, else by its kind."""
     if error.code in STATUS:
@@ -132,7 +173,7 @@ def problem(
         "detail": detail,
         "instance": request.url.path,
         "code": code,
-        "trace_id": request.scope.get("state", {}).get("trace_id", ""),
+        "trace_id": _trace_id(request),
         "errors": list(faults),
     }
     extra = dict(headers or {})
@@ -172,9 +213,13 @@ def _faults(errors: Sequence[Any]) -> list[dict[str, str]]:
 async def _on_gridtrace_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, GridtraceError)
     status = status_of(error)
-    if status >= 500:
-        logger.error("trace_id=%s code=%s %s", request.scope.get("state", {}).get("trace_id"), error.code, error)
-    return problem(request, status, error.code, str(error))
+    if status < 500:
+        return problem(request, status, error.code, str(error))
+    # What is wrong inside is for our log, not for the caller.
+    logger.error("trace_id=%s code=%s %s", _trace_id(request), error.code, error)
+    if status == 503:
+        return problem(request, status, Unavailable.code, str(Unavailable()))
+    return problem(request, status, "internal", INTERNAL)
 
 
 async def _on_validation(request: Request, error: Exception) -> Response:
@@ -191,14 +236,13 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 
 async def _on_unreachable(request: Request, error: Exception) -> Response:
-    trace_id = request.scope.get("state", {}).get("trace_id")
-    logger.warning("trace_id=%s unavailable: %s: %s", trace_id, type(error).__name__, error)
+    logger.warning("trace_id=%s unavailable: %s: %s", _trace_id(request), type(error).__name__, error)
     return problem(request, 503, Unavailable.code, str(Unavailable()))
 
 
 async def _on_fault(request: Request, error: Exception) -> Response:
-    # Starlette logs the traceback after this answer; nothing of it may leave.
-    return problem(request, 500, "internal", "a fault of ours; tell us the trace id")
+    # Sent from outside the middleware, so it brings its own envelope. Starlette logs the traceback afterwards.
+    return problem(request, 500, "internal", INTERNAL, headers=envelope_headers(_trace_id(request)))
 
 
 def _describe(app: FastAPI) -> None:

@@ -1,4 +1,4 @@
-"""What surrounds every request: a trace id, security headers."""
+"""What surrounds every request: a trace id, a largest body, security headers."""
 
 import re
 import secrets
@@ -6,6 +6,7 @@ from collections.abc import MutableMapping
 from typing import Any, Final
 
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY_BYTES: Final = 1 << 20
@@ -34,8 +35,13 @@ def _trace_id(scope: Scope) -> str:
     return secrets.token_hex(16)
 
 
+def envelope_headers(trace_id: str) -> dict[str, str]:
+    """What every answer carries."""
+    return {"X-Trace-Id": trace_id, **SECURITY_HEADERS}
+
+
 class Envelope:
-    """Gives every request a trace id, and every answer that id and the security headers."""
+    """Gives every request a trace id and a largest body, and every answer that id and the security headers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -47,12 +53,22 @@ class Envelope:
         state: MutableMapping[str, Any] = scope.setdefault("state", {})
         state["trace_id"] = trace_id = _trace_id(scope)
 
+        read_bytes = 0
+
+        async def receive_limited() -> Message:
+            nonlocal read_bytes
+            message = await receive()
+            read_bytes += len(message.get("body", b""))
+            if read_bytes > MAX_BODY_BYTES:
+                # Raised where the route reads its body, and answered like every other error.
+                raise HTTPException(413, f"a body has at most {MAX_BODY_BYTES} bytes")
+            return message
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers["X-Trace-Id"] = trace_id
-                for name, value in SECURITY_HEADERS.items():
+                for name, value in envelope_headers(trace_id).items():
                     headers.setdefault(name, value)
             await send(message)
 
-        await self._app(scope, receive, send_with_headers)
+        await self._app(scope, receive_limited, send_with_headers)

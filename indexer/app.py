@@ -102,6 +102,7 @@ async def _lead(db: Connection, chain: RpcChain, manifest: Manifest, heads: Head
     sync = Sync(db, chain, manifest)
     logger.info("indexing chain=%d contracts=%d", manifest.chain_id, len(manifest.contracts))
     indexed, delay_s, told = False, RETRY_FIRST_S, ""
+    last: Outcome | None = None
     while True:
         try:
             outcome = await sync.step()
@@ -119,20 +120,22 @@ async def _lead(db: Connection, chain: RpcChain, manifest: Manifest, heads: Head
             async with db.transaction():
                 await facts.index_keys(db, manifest)
             indexed = True
-        await _react(outcome, heads)
+        if outcome != last:
+            _tell(outcome)
+        last = outcome
+        if isinstance(outcome, NothingNew | Ahead):
+            await heads.wait()
+        elif isinstance(outcome, Halted):
+            await asyncio.sleep(HALTED_POLL_S)
 
 
-async def _react(outcome: Outcome, heads: Heads) -> None:
+def _tell(outcome: Outcome) -> None:
     match outcome:
         case Advanced(first, last, events, head):
             logger.info("advanced first=%d last=%d events=%d head=%d", first, last, events, head)
         case Reorg(ancestor, depth):
             logger.warning("reorg ancestor=%d depth=%d", ancestor, depth)
-        case NothingNew():
-            await heads.wait()
         case Ahead(ours, theirs):
             logger.info("ahead of the endpoint ours=%d theirs=%d", ours, theirs)
-            await heads.wait()
         case Halted(reason):
             logger.error("halted reason=%r", reason)
-            await asyncio.sleep(HALTED_POLL_S)

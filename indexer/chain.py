@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from indexer.block import Block, HeaderAnswer, LogAnswer, ReceiptAnswer, Segment, Tip
 from indexer.errors import Disagreement, RpcRefused
 from indexer.lineage import check_links
-from indexer.rpc import Call, Result, Rpc, decode
+from indexer.rpc import Call, Result, decode
 from indexer.verify import check_logs, unaccounted
 
 logger = logging.getLogger(__name__)
@@ -44,10 +44,18 @@ class Chain(Protocol):
         ...
 
 
+class Transport(Protocol):
+    """What is needed of the JSON-RPC client."""
+
+    answer_bytes: int
+
+    async def batch(self, calls: Sequence[Call]) -> list[Result]: ...
+
+
 class RpcChain:
     """A chain behind JSON-RPC endpoints."""
 
-    def __init__(self, rpc: Rpc, addresses: Sequence[bytes]) -> None:
+    def __init__(self, rpc: Transport, addresses: Sequence[bytes]) -> None:
         self._rpc = rpc
         self._addresses = tuple(addresses)
         self._filter = ["0x" + address.hex() for address in addresses]

@@ -4,6 +4,7 @@ Encoding is checked strictly (padding, sign extension, lengths, UTF-8): what Sol
 handed back undecoded with the reason, never guessed.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -61,13 +62,9 @@ def decode(logs: Sequence[LogAnswer], events: Events) -> Decoded:
     Raises:
         Disagreement: an answer is not hexadecimal or of impossible width.
     """
-    groups: dict[tuple[str, str], list[LogAnswer]] = {}
+    groups: dict[tuple[str, str], list[LogAnswer]] = defaultdict(list)
     for log in logs:
-        key = (log.address, log.topics[0] if log.topics else "")
-        if key in groups:
-            groups[key].append(log)
-        else:
-            groups[key] = [log]
+        groups[log.address, log.topics[0] if log.topics else ""].append(log)
     rows: list[Rows] = []
     undecoded: list[Undecoded] = []
     for (address, topic), group in groups.items():
@@ -108,6 +105,8 @@ def _well_shaped(event: Event, group: list[LogAnswer], undecoded: list[Undecoded
     topics = 1 + len(event.indexed)
     width = 2 + 2 * WORD * len(event.plain)
     dynamic = any(argument.dynamic for argument in event.plain)
+    if {len(log.topics) for log in group} == {topics} and {len(log.data) for log in group} == {width}:
+        return group
     good = []
     for log in group:
         if len(log.topics) != topics:

@@ -36,6 +36,13 @@ class Answer(msgspec.Struct, frozen=True):
     error: Fault | None = None
 
 
+class Refusal(Answer, frozen=True, kw_only=True):
+    """The one answer to a batch that the endpoint did not take."""
+
+    id: None = None
+    error: Fault
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request: a method and its parameters."""
@@ -48,6 +55,7 @@ Result: TypeAlias = msgspec.Raw | RpcRefused
 """The raw JSON of one result, or the endpoint's refusal."""
 
 _answers = msgspec.json.Decoder(list[Answer])
+_refusal = msgspec.json.Decoder(Refusal)
 _encoder = msgspec.json.Encoder()
 
 
@@ -132,15 +140,22 @@ class Rpc:
 
 
 def _sort(calls: Sequence[Call], ids: list[int], content: bytes) -> list[Result]:
-    try:
-        answers = {answer.id: answer for answer in _answers.decode(content)}
-    except msgspec.DecodeError as error:
-        raise _TransportFault(f"not a JSON-RPC batch answer ({error}): {content[:200]!r}") from error
+    answers = {answer.id: answer for answer in _parse(content)}
     if busy := next((a.error for a in answers.values() if a.error and a.error.code in BUSY_CODES), None):
         raise _TransportFault(f"busy: {busy.message} (code {busy.code})")
+    if whole := answers.get(None):
+        # One error for all: the endpoint takes no batch, or none of this size.
+        return [_result(call, whole) for call in calls]
     if missing := [number for number in ids if number not in answers]:
         raise _TransportFault(f"{len(missing)} of {len(ids)} answers are missing")
     return [_result(call, answers[number]) for call, number in zip(calls, ids, strict=True)]
+
+
+def _parse(content: bytes) -> list[Answer]:
+    try:
+        return _answers.decode(content) if content.lstrip()[:1] == b"[" else [_refusal.decode(content)]
+    except msgspec.DecodeError as error:
+        raise _TransportFault(f"not a JSON-RPC answer ({error}): {content[:200]!r}") from error
 
 
 def _result(call: Call, answer: Answer) -> Result:

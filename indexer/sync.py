@@ -29,7 +29,7 @@ BACKFILL_GAP: Final = 8
 REORG_WINDOW: Final = 512
 """A head that moves back further is a sick endpoint, not a reorg."""
 SEARCH_STEP: Final = 64
-BATCH_EVENTS: Final = 30_000
+BATCH_EVENTS: Final = 60_000
 BATCH_BLOCKS: Final = 2_000
 
 

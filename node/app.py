@@ -16,7 +16,6 @@ from indexer.clock import Clock
 from indexer.db import Pool, open_pool, transaction
 from node import scheduler
 from node.audit import service as audit
-from node.audit.chain import ChainReader
 from node.bus import Bus
 from node.config import NodeConfig
 from node.errors import Refused

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 POLL_S: Final = 0.5
 STALL_SLOTS: Final = 6
 STALL_S: Final = 90.0
+TRADELESS_SLOTS: Final = 8
 UNREACHABLE: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
@@ -101,6 +102,8 @@ class Follower:
         limit_s = max(STALL_S, STALL_SLOTS * self.wishes.slot_seconds)
         if time.monotonic() - self._moved > limit_s:
             raise Stalled(f"nothing moved for {limit_s:.0f} s: {self._where(rows)}; see {self.folder.logs}")
+        if len([row for row in rows if row.order_count]) > TRADELESS_SLOTS and not any(row.trades for row in rows):
+            raise Stalled(f"{TRADELESS_SLOTS} slots had orders and no trade; see {self.folder.logs}")
         # A slot that stays behind while others move on is stuck as well.
         late_s = self.clock.now_s() - limit_s * self.clock.rate - SLOT_S
         if stuck := [row for row in rows if not row.done and row.delivery_start < late_s]:

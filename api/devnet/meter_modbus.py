@@ -5,6 +5,7 @@ import positive), 14 counter (u32). The values are those of the moment of the re
 """
 
 import asyncio
+import logging
 import struct
 from collections.abc import Sequence
 from itertools import groupby
@@ -19,6 +20,7 @@ from contracts.typed_data import Reading
 from indexer.clock import SimulatedClock
 
 REGISTERS: Final = 16
+SILENCE_S: Final = 3_600
 
 
 def words_of(reading: Reading) -> list[int]:
@@ -31,6 +33,8 @@ def _device(meter: SimulatedMeter, clock: SimulatedClock) -> SimDevice:
     async def show_now(
         function: int, start: int, address: int, count: int, registers: list[int], written: object
     ) -> ExcCodes | None:
+        if meter.is_dead:
+            await asyncio.sleep(SILENCE_S)  # as a broken meter: the line stays up, nothing comes
         if written is not None:
             return ExcCodes.ILLEGAL_FUNCTION
         registers[:] = words_of(meter.reading(int(clock.now_s())))
@@ -48,6 +52,8 @@ async def serve(meters: Sequence[SimulatedMeter], clock: SimulatedClock, host: s
     Raises:
         OSError: a port is taken.
     """
+    # Unknown units are asked for when a registration is wrong; pymodbus would tell each time with a stack trace.
+    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
     by_port = sorted(meters, key=lambda meter: meter.spec.port or 0)
     async with asyncio.TaskGroup() as group:
         for port, behind in groupby(by_port, key=lambda meter: meter.spec.port or 0):

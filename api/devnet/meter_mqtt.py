@@ -11,6 +11,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import aiomqtt
 
@@ -79,7 +80,7 @@ async def publish(
                     await clock.sleep_until(min((published_s // step + 1) * step for step in (interval_s, slot_s)))
         except aiomqtt.MqttError as error:
             if is_connected:
-                logger.warning("broker lost url=%s error=%s", url, error)
+                logger.warning("broker lost name=%s error=%s", urlsplit(url).hostname, error)
             is_connected = False
             await asyncio.sleep(RECONNECT_S)
 

@@ -14,11 +14,12 @@ class SimulatedMeter:
     spec: MeterSpec
     series: Series
     epoch_s: int
+    is_dead: bool = False
 
     @classmethod
     def of(cls, spec: MeterSpec, whole: Spec, homes: list[Series], plants: list[Series]) -> "SimulatedMeter":
         series = (homes if spec.kind == "home" else plants)[spec.series]
-        return cls(spec, series, whole.epoch_s)
+        return cls(spec, series, whole.epoch_s, spec.meter_id in whole.dead)
 
     def reading(self, time_s: int) -> Reading:
         """Registers and power at a market time. The counter is the time itself: it never falls and never repeats."""

@@ -23,11 +23,10 @@ logger = logging.getLogger(__name__)
 async def run(spec: Spec) -> None:
     """Simulates the meters until cancelled."""
     community = load_community(spec.homes, spec.plants, spec.seed, Path(spec.data_dir) if spec.data_dir else None)
-    living = [meter for meter in spec.meters if meter.meter_id not in spec.dead]
-    meters = [SimulatedMeter.of(meter, spec, community.homes, community.plants) for meter in living]
+    meters = [SimulatedMeter.of(meter, spec, community.homes, community.plants) for meter in spec.meters]
     clock = SimulatedClock.parse(spec.clock)
     by_modbus = [meter for meter in meters if meter.spec.driver == "modbus"]
-    by_mqtt = [meter for meter in meters if meter.spec.driver == "mqtt"]
+    by_mqtt = [meter for meter in meters if meter.spec.driver == "mqtt" and not meter.is_dead]
     async with asyncio.TaskGroup() as group:
         if by_modbus:
             group.create_task(meter_modbus.serve(by_modbus, clock))

@@ -144,11 +144,7 @@ class Participant:
         """Deposits when the vault runs low; signs a new mandate before the old one ends."""
         balances = await self.client.balances()
         now = status.clock.now
-        if balances.available < LOW_CASH:
-            paid = await self.client.faucet(DEPOSIT)
-            await self.client.wait_mined(paid.outbox_id)
-            deposit = await self.client.deposit(DEPOSIT)
-            await self.client.wait_mined(deposit.outbox_id)
+        sent = []
         mandate = balances.mandate
         if mandate is None or mandate.expiry < now + timedelta(days=1):
             accepted = await self.client.set_mandate(
@@ -157,7 +153,13 @@ class Participant:
                 expiry=now.astimezone(UTC) + timedelta(days=MANDATE_DAYS),
                 nonce=int(now.timestamp()),
             )
-            await self.client.wait_mined(accepted.outbox_id)
+            sent.append(accepted.outbox_id)
+        if balances.available < LOW_CASH:
+            paid = await self.client.faucet(DEPOSIT)
+            await self.client.wait_mined(paid.outbox_id)
+            sent.append((await self.client.deposit(DEPOSIT)).outbox_id)
+        for outbox_id in sent:
+            await self.client.wait_mined(outbox_id)
 
     def note(self, delivery_start: int, outcome: str, code: str) -> None:
         """One line of the journal, in one write: many processes share the file."""

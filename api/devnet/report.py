@@ -95,8 +95,8 @@ async def events_indexed(db: Connection, chain_id: int) -> int:
 
 
 def counted(rows: Sequence[SlotRow], slot_s: int, wanted: int) -> list[SlotRow]:
-    """The first ``wanted`` consecutive slots, from the first that had orders; as many as there are yet."""
-    first = next((row.delivery_start for row in rows if row.order_count), None)
+    """The first ``wanted`` consecutive slots, from the first in which was traded; as many as there are yet."""
+    first = next((row.delivery_start for row in rows if row.trades), None)
     if first is None:
         return []
     return [row for row in rows if first <= row.delivery_start < first + wanted * slot_s]

@@ -81,6 +81,11 @@ class Folder:
         return self.path / "deployment.json"
 
     @property
+    def environment(self) -> Path:
+        """The settings of the run's processes, for commands beside it."""
+        return self.path / "environment.json"
+
+    @property
     def orders(self) -> Path:
         """What the participants write about each order they sent."""
         return self.logs / "orders.jsonl"
@@ -153,3 +158,12 @@ def remembered(folder: Folder, wishes: Wishes, modbus_port: int) -> Memory:
     if faults:
         raise ConfigError(faults)
     return memory
+
+
+def settings_of(state_dir: Path) -> dict[str, str]:
+    """The environment that a run in this folder gives its processes; raises ConfigError where there is none."""
+    path = state_dir / "environment.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+    except (OSError, msgspec.MsgspecError) as error:
+        raise ConfigError([f"{path}: {error}; start `gridtrace run --state-dir {state_dir}` first"]) from error

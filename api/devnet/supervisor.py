@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
 import typer
 from rich.console import Console
 
@@ -29,7 +30,7 @@ from api.devnet.participants import write_spec as write_participants
 from api.devnet.process import Service, free_port, listens
 from api.devnet.programs import Program, Server
 from api.devnet.settings import FIRST_MARKET_S, SLOT_S, Folder, Memory, Wishes, remembered
-from api.devnet.steerer import ChainCallFailed, ChainControl, Steerer, check_pace
+from api.devnet.steerer import ChainCallFailed, ChainControl, Steerer, check_pace, replace
 from api.devnet.view import View
 from api.devnet.watcher import Watcher
 from indexer import migrate
@@ -120,6 +121,7 @@ async def play(this: Run) -> report.Summary | None:
         background(_remember_time(this, clock))
         if steered:
             await control.take_over()
+            steerer.hurried = True
             background(steerer.run())
             await fund(control, this.keys)
         await deploy_contracts(this, rpc_url)
@@ -130,10 +132,14 @@ async def play(this: Run) -> report.Summary | None:
             database_url=database_url, rpc_url=rpc_url, redis_url=redis_url, mqtt_url=mqtt_url,
             port=port, slot_s=SLOT_S,
         )  # fmt: skip
+        replace(this.folder.environment, msgspec.json.format(msgspec.json.encode(variables)))
         background(lag.run())
         await start_processes(this, variables, port)
+        await start_meters(this, clock, mqtt_url)
         await take_in(this, page)
-        await start_community(this, clock, mqtt_url, page)
+        steerer.hurried = False
+        lag.lags_s.clear()
+        await start_participants(this, page)
         this.view.step(f"the community trades: {page}/")
         journal = this.folder.orders.stat().st_size if this.folder.orders.exists() else 0
         follower = Follower(
@@ -207,22 +213,27 @@ async def take_in(this: Run, page: str) -> None:
     this.view.step(f"{len(this.people)} participants and their meters are registered ({sent} transactions)")
 
 
-async def start_community(this: Run, clock: SimulatedClock, mqtt_url: str, page: str) -> None:
-    """The simulated meters, and a program for each participant."""
-    meters, participants = this.folder.path / "meters.json", this.folder.path / "participants.json"
+async def start_meters(this: Run, clock: SimulatedClock, mqtt_url: str) -> None:
+    """The simulated meters."""
+    path = this.folder.path / "meters.json"
     write_spec(
-        meters,
+        path,
         meter_spec(
             this.memory, this.people, this.keys,
             clock=str(clock), epoch_s=FIRST_MARKET_S, mqtt_url=mqtt_url,
             interval_s=max(60, int(0.5 * clock.rate) // 60 * 60), state_file=this.folder.path / "meters-state.json",
         ),
     )  # fmt: skip
-    write_participants(participants, [_identity(this, member, page) for member in this.people])
-    environment = programs.plain_environment()
-    simulators = Program("meters", this.folder, ["api.devnet.meters", "--spec", str(meters)], environment)
-    crowd = Program("participants", this.folder, ["api.devnet.participants", "--spec", str(participants)], environment)
-    await this.watcher.start(simulators, crowd)
+    arguments = ["api.devnet.meters", "--spec", str(path)]
+    await this.watcher.start(Program("meters", this.folder, arguments, programs.plain_environment()))
+
+
+async def start_participants(this: Run, page: str) -> None:
+    """A program for each participant."""
+    path = this.folder.path / "participants.json"
+    write_participants(path, [_identity(this, member, page) for member in this.people])
+    arguments = ["api.devnet.participants", "--spec", str(path)]
+    await this.watcher.start(Program("participants", this.folder, arguments, programs.plain_environment()))
 
 
 def _identity(this: Run, member: Member, page: str) -> Identity:

@@ -110,8 +110,8 @@ async def slots(
 async def slot(zone: int, delivery_start: Second, db: Reader, site: Site) -> Slot:
     """One slot's line."""
     rules, start = site.config.node.market, seconds(delivery_start)
-    rows = [] if start % rules.slot_s else await db.fetch(
-        SQL["slots"], zone, start, start, rules.slot_s, delivery_start
+    rows = (
+        [] if start % rules.slot_s else await db.fetch(SQL["slots"], zone, start, start, rules.slot_s, delivery_start)
     )
     if not rows:
         raise NotFound

@@ -69,7 +69,8 @@ def _round_step(rough: float) -> int:
 
 def _staircase(steps: Sequence[Step], energy: _Scale, price: _Scale) -> str:
     """Horizontal over each order's energy, vertical between prices."""
-    reached_wh, parts = 0, []
+    reached_wh = 0
+    parts: list[str] = []
     for limit, energy_wh in steps:
         y = price.at(limit)
         parts.append(f"{'L' if parts else 'M'}{energy.at(reached_wh)},{y}")

@@ -14,6 +14,7 @@ from api.rest import status as market_status
 from api.rest.fields import Address, Second
 from api.rest.meta import Stamp
 from api.rest.paging import Page, Window
+from api.rest.slots import Slot
 from api.web.curve import Curve, draw
 from api.web.render import render
 from node.errors import NotFound
@@ -71,7 +72,7 @@ async def slot(
     )
 
 
-def _curve(book: markets.Book, line: markets.Slot, grid_fee_per_kwh: int) -> Curve | None:
+def _curve(book: markets.Book, line: Slot, grid_fee_per_kwh: int) -> Curve | None:
     bids = [(o.limit_price_per_kwh - grid_fee_per_kwh, o.energy_wh) for o in book.orders if o.side == "buy"]
     offers = [(o.limit_price_per_kwh, o.energy_wh) for o in book.orders if o.side == "sell"]
     return draw(bids, offers, line.clearing_price_per_kwh, line.matched_wh or 0)

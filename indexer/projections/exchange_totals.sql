@@ -2,7 +2,7 @@
 insert into blockchain.exchange_totals as state (chain_id, fees, next_sequence, updated_block)
 select $1::bigint, sum(fee), max(next_sequence), max(block_number)
 from (
-    select fee, sequence::bigint + 1 as next_sequence, block_number, chain_id
+    select fee, least(sequence + 1, 9223372036854775807)::bigint as next_sequence, block_number, chain_id
     from blockchain.fact_settlement_exchange_orders_settled
     where chain_id = $1 and block_number between $2 and $3
     union all

@@ -2,7 +2,8 @@
 insert into blockchain.mandates as state
     (chain_id, account, budget_per_slot, budget, expiry, nonce, updated_block)
 select distinct on (account)
-    chain_id, account, least(budget_per_slot, 281474976710655), budget, to_timestamp(expiry), nonce, block_number
+    chain_id, account, least(budget_per_slot, 281474976710655), budget, to_timestamp(expiry), nonce,
+    block_number
 from blockchain.fact_settlement_exchange_mandate_set
 where chain_id = $1 and block_number between $2 and $3 and ($4::bytea[] is null or account = any ($4))
 order by account, block_number desc, log_index desc

@@ -5,12 +5,12 @@ with readings as (
     where chain_id = $1 and block_number between $2 and $3 and ($4::bigint[] is null or meter_id = any ($4))
 ),
 corrections as (
-    select meter_id, block_number, log_index, to_wh::bigint as register_wh
+    select meter_id, block_number, log_index, least(to_wh, 9223372036854775807)::bigint as register_wh
     from blockchain.fact_production_ledger_register_corrected
     where chain_id = $1 and block_number between $2 and $3 and ($4::bigint[] is null or meter_id = any ($4))
 ),
 issues as (
-    select meter_id, block_number, log_index, register_wh::bigint as register_wh
+    select meter_id, block_number, log_index, least(register_wh, 9223372036854775807)::bigint as register_wh
     from blockchain.fact_production_ledger_production_minted
     where chain_id = $1 and block_number between $2 and $3 and ($4::bigint[] is null or meter_id = any ($4))
 ),

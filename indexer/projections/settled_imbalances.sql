@@ -2,7 +2,8 @@
 insert into blockchain.settled_imbalances
     (chain_id, block_number, log_index, entry, transaction_hash, sequence, delivery_start, version,
      account, money)
-select f.chain_id, f.block_number, f.log_index, n, f.transaction_hash, f.sequence::bigint,
+select f.chain_id, f.block_number, f.log_index, n, f.transaction_hash,
+       least(f.sequence, 9223372036854775807)::bigint,
        to_timestamp(least(f.delivery_start, 253402300799)::bigint), f.version,
        substr(e, 1, 20),
        ('x' || encode(substr(e, 21, 8), 'hex'))::bit(64)::bigint

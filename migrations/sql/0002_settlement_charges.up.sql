@@ -6,6 +6,7 @@ create table if not exists trading.settlement_charges (
     charged       numeric(78, 0) generated always as (least(owed, cap)) stored,
     shortfall     numeric(78, 0) generated always as (owed - least(owed, cap)) stored,
     as_of_block   bigint not null,
+    as_of_hash    blockchain.evm_hash not null,
     primary key (settlement_id, account)
 );
 create index if not exists settlement_charges_short on trading.settlement_charges (account) where shortfall > 0;

@@ -17,11 +17,24 @@ class VaultAccount:
     min_nonce: int
 
 
+@dataclass(frozen=True, slots=True)
+class VaultMandate:
+    """``SettlementExchange.mandateOf``: what is left of the budget, in cash units, and until when."""
+
+    budget_per_slot: int
+    budget: int
+    expiry: int
+
+
 class ChainReads(Protocol):
     """Reads of the chain at a block that is named by its hash."""
 
     async def accounts_of(self, accounts: Sequence[bytes], block_hash: bytes) -> list[VaultAccount]:
         """The vault accounts in the given order. Raises RpcUnavailable, or RpcError when the block is not there."""
+        ...
+
+    async def mandates_of(self, accounts: Sequence[bytes], block_hash: bytes) -> list[VaultMandate]:
+        """The accounts' mandates in the given order. Raises as ``accounts_of``."""
         ...
 
 
@@ -33,23 +46,23 @@ class ChainReader:
         self._exchange = exchange
 
     async def accounts_of(self, accounts: Sequence[bytes], block_hash: bytes) -> list[VaultAccount]:
+        """As the port says."""
+        return [VaultAccount(*answer) for answer in await self._ask("accountOf", accounts, block_hash)]
+
+    async def mandates_of(self, accounts: Sequence[bytes], block_hash: bytes) -> list[VaultMandate]:
+        """As the port says."""
+        return [VaultMandate(*answer[:3]) for answer in await self._ask("mandateOf", accounts, block_hash)]
+
+    async def _ask(self, function: str, accounts: Sequence[bytes], block_hash: bytes) -> list[tuple[int, ...]]:
         """As of exactly this block (EIP-1898), so that a reorganisation cannot mix two states."""
         block = {"blockHash": "0x" + block_hash.hex(), "requireCanonical": True}
-        calls = [
-            ("eth_call", ({"to": "0x" + self._exchange.hex(), "data": self._account_of(account)}, block))
-            for account in accounts
-        ]
-        return [self._account(answer) for answer in await self._rpc.batch(calls)]
+        to = "0x" + self._exchange.hex()
+        data = [encode_call("SettlementExchange", function, account).hex() for account in accounts]
+        answers = await self._rpc.batch([("eth_call", ({"to": to, "data": "0x" + call}, block)) for call in data])
+        return [self._decoded(function, answer) for answer in answers]
 
     @staticmethod
-    def _account_of(account: bytes) -> str:
-        return "0x" + encode_call("SettlementExchange", "accountOf", account).hex()
-
-    @staticmethod
-    def _account(answer: str | RpcError) -> VaultAccount:
+    def _decoded(function: str, answer: str | RpcError) -> tuple[int, ...]:
         if isinstance(answer, RpcError):
             raise answer
-        cash, energy_wh, min_nonce = decode_result(
-            "SettlementExchange", "accountOf", bytes.fromhex(answer.removeprefix("0x"))
-        )
-        return VaultAccount(cash, energy_wh, min_nonce)
+        return decode_result("SettlementExchange", function, bytes.fromhex(answer.removeprefix("0x")))

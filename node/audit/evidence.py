@@ -29,11 +29,18 @@ class MeterEvidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Caps:
-    """What accounts owed and could be charged, as recorded with the batch."""
+class RecordedCharge:
+    """What an account owed and could be charged, as recorded with the batch."""
 
-    owed: dict[bytes, int]
-    caps: dict[bytes, int]
+    account: bytes
+    owed: int
+    cap: int
+    block_number: int
+    block_hash: bytes
+    canonical: bool
+    """False when a reorganisation has removed the block that the cap was read at."""
+    shares_budget: bool
+    """True when an earlier batch charged the account for this slot or a later one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +92,21 @@ async def batch(db: Connection, settlement_id: int) -> bytes | None:
     return data
 
 
-async def caps(db: Connection, settlement_id: int) -> Caps:
-    """The recorded charges."""
-    rows = await db.fetch(_SQL["charges"], settlement_id)
-    return Caps(
-        owed={row["account"]: int(row["owed"]) for row in rows},
-        caps={row["account"]: int(row["cap"]) for row in rows},
-    )
+async def charges(db: Connection, chain_id: int, settlement_id: int) -> list[RecordedCharge]:
+    """The recorded charges, in account order."""
+    rows = await db.fetch(_SQL["charges"], settlement_id, chain_id)
+    return [
+        RecordedCharge(
+            account=row["account"],
+            owed=int(row["owed"]),
+            cap=int(row["cap"]),
+            block_number=row["as_of_block"],
+            block_hash=row["as_of_hash"],
+            canonical=row["canonical"],
+            shares_budget=row["shares_budget"],
+        )
+        for row in rows
+    ]
 
 
 async def sequences(db: Connection, delivery_start: int) -> set[int]:

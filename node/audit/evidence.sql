@@ -35,8 +35,19 @@ order by trade_number
 -- batch -- as stored
 select batch from trading.settlements where settlement_id = $1
 
--- charges -- what was owed and the caps that were recorded
-select account, owed, cap from trading.settlement_charges where settlement_id = $1
+-- charges -- what was owed, the caps that were recorded, and whether the block they were read at still stands
+select c.account, c.owed, c.cap, c.as_of_block, c.as_of_hash,
+    exists (
+        select from blockchain.blocks b
+        where b.chain_id = $2 and b.number = c.as_of_block and b.hash = c.as_of_hash) as canonical,
+    -- A slot that is not newer than one charged before shares that one's budget.
+    exists (
+        select from blockchain.settled_imbalances i
+        where i.chain_id = $2 and i.account = c.account and i.money < 0 and i.sequence < s.batch_sequence
+          and i.delivery_start >= s.delivery_start) as shares_budget
+from trading.settlement_charges c join trading.settlements s using (settlement_id)
+where c.settlement_id = $1
+order by c.account
 
 -- sequences -- the batches by which a slot was settled, over all zones
 select batch_sequence from trading.settlements

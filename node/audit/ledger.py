@@ -7,11 +7,11 @@ from contracts.typed_data import checksum
 from indexer.read import AttestedRegister, Meter, SettledImbalance, SettledOrder
 from node.audit.chain import VaultAccount
 from node.audit.compare import Finding, Table, compare
-from node.audit.evidence import Mirror
+from node.audit.evidence import Mirror, RecordedCharge
 from node.metering.service import MeterSlot
 from node.settlement import merkle
 from node.settlement.batch import SignedOrder
-from node.settlement.netting import OrderFill
+from node.settlement.netting import Means, OrderFill
 
 RECOMPUTED = "recomputed settlement"
 
@@ -111,6 +111,35 @@ def register_findings(
         "signed readings",
         "blockchain.attested_registers",
     )
+
+
+def charge_findings(
+    debts: Mapping[bytes, int],
+    recorded: Sequence[RecordedCharge],
+    means: Mapping[bytes, Means],
+) -> list[Finding]:
+    """Compares recorded charges with what was owed, and with what mandate and cash allowed where that is known.
+
+    Where a slot shares its budget with one charged before, the mandate sets only an upper bound.
+    """
+    findings = compare(
+        "charge",
+        {checksum(account): {"owed": owed} for account, owed in debts.items()},
+        {checksum(item.account): {"owed": item.owed} for item in recorded},
+        RECOMPUTED,
+        "trading.settlement_charges",
+    )
+    for item in recorded:
+        if item.account not in means:
+            continue
+        allowed, charged = min(item.owed, means[item.account].cap), min(item.owed, item.cap)
+        if charged > allowed or (charged < allowed and not item.shares_budget):
+            origin = f"mandateOf and accountOf at block {item.block_number}"
+            subject = f"{checksum(item.account)} charged"
+            findings.append(
+                Finding("charge", subject, str(allowed), str(charged), origin, "trading.settlement_charges")
+            )
+    return findings
 
 
 def balance_findings(mirror: Mirror, chain: Mapping[bytes, VaultAccount]) -> list[Finding]:

@@ -16,14 +16,14 @@ from indexer.db import Connection
 from node.audit import evidence, ledger, metered, traded
 from node.audit.chain import ChainReads
 from node.audit.compare import Finding, compare
-from node.audit.evidence import MeterEvidence
+from node.audit.evidence import MeterEvidence, RecordedCharge
 from node.market.book import BookUnreadable, verify_auction
 from node.metering.service import MeterSlot
 from node.settlement import merkle, reads
 from node.settlement.batch import build
 from node.settlement.context import SettlementContext
 from node.settlement.imbalance import imbalance_prices
-from node.settlement.netting import adjusted, charge, owing
+from node.settlement.netting import Means, adjusted, cash_after_fills, charge, owing
 from node.settlement.outcome import Outcome, carbon_offset_g, result_hash, settle
 from node.settlement.reads import AccountRow, SettlementRow
 from node.settlement.service import by_account, participants, proved, reading_leaves
@@ -55,7 +55,7 @@ async def check_slot(
         grid_account=ctx.grid_account,
     )
     findings += await _check_stored(db, ctx, row, outcome)
-    findings += await _check_ledger(db, ctx, row, outcome, rerun, slots)
+    findings += await _check_ledger(db, chain, ctx, row, outcome, rerun, slots)
     if chain is not None:
         accounts = [line.account for line in outcome.accounts]
         findings += await check_balances(db, chain, ctx, accounts)
@@ -229,6 +229,7 @@ def _outcome_fields(outcome: Outcome) -> dict[str, object]:
 
 async def _check_ledger(
     db: Connection,
+    chain: ChainReads | None,
     ctx: SettlementContext,
     row: SettlementRow,
     outcome: Outcome,
@@ -239,9 +240,10 @@ async def _check_ledger(
     if row.state != "settled":
         return []
     netting, start = outcome.netting, row.delivery_start
-    caps = await evidence.caps(db, row.settlement_id)
+    recorded = await evidence.charges(db, ctx.chain_id, row.settlement_id)
     debts = owing(netting, ctx.grid_account)
-    charges = charge(netting, {account: caps.caps.get(account, owed) for account, owed in debts.items()})
+    caps = {item.account: item.cap for item in recorded}
+    charges = charge(netting, {account: caps.get(account, owed) for account, owed in debts.items()})
     adjustments = adjusted(netting, charges, ctx.grid_account) if outcome.moves_anything else ()
     settled = await read.settled_orders(db, ctx.chain_id, start, zone=row.zone)
     findings = ledger.order_findings(
@@ -256,7 +258,9 @@ async def _check_ledger(
         row.batch_sequence,
         await evidence.sequences(db, start),
     )
-    findings += await _check_batch(db, ctx, row, outcome, rerun, adjustments, debts, caps)
+    findings += await _check_batch(db, ctx, row, outcome, rerun, adjustments)
+    if row.batch_sequence is not None:
+        findings += ledger.charge_findings(debts, recorded, await _means(chain, outcome, recorded))
     slot_end = start + rerun.book.slot_s
     findings += ledger.register_findings(
         {slot.meter_id: slot for slot in proved(slots)},
@@ -275,10 +279,8 @@ async def _check_batch(
     outcome: Outcome,
     rerun: traded.Rerun,
     adjustments: Sequence[tuple[bytes, int]],
-    debts: Mapping[bytes, int],
-    caps: evidence.Caps,
 ) -> list[Finding]:
-    """The batch's bytes, where it stands, its fee, and the recorded charges."""
+    """The batch's bytes, where it stands, and its fee."""
     if row.batch_sequence is None:
         return []
     sequence, netting = row.batch_sequence, outcome.netting
@@ -295,10 +297,24 @@ async def _check_batch(
             "block_number": row.block_number,
         }
         actual |= {name: getattr(mirrored, name) for name in expected if name != "bytes"}
-    charged = {checksum(account): {"owed": owed} for account, owed in debts.items()}
-    recorded = {checksum(account): {"owed": owed} for account, owed in caps.owed.items()}
     name = f"batch {sequence}"
-    return [
-        *compare("batch", {name: expected}, {name: actual}, ledger.RECOMPUTED, "stored and settled batch"),
-        *compare("charge", charged, recorded, ledger.RECOMPUTED, "trading.settlement_charges"),
-    ]
+    return compare("batch", {name: expected}, {name: actual}, ledger.RECOMPUTED, "stored and settled batch")
+
+
+async def _means(chain: ChainReads | None, outcome: Outcome, recorded: Sequence[RecordedCharge]) -> dict[bytes, Means]:
+    """What the contract says that each account could be charged when its cap was recorded, where it can be asked."""
+    known = [item for item in recorded if item.canonical]
+    if chain is None or not known:
+        return {}
+    # All caps of a batch are read at one block.
+    accounts, block_hash = [item.account for item in known], known[0].block_hash
+    vaults = await chain.accounts_of(accounts, block_hash)
+    mandates = await chain.mandates_of(accounts, block_hash)
+    return {
+        account: Means(
+            budget_per_slot=mandate.budget_per_slot if mandate.expiry >= outcome.delivery_start else 0,
+            budget_left=mandate.budget,
+            cash=cash_after_fills(outcome.netting, account, vault.cash),
+        )
+        for account, vault, mandate in zip(accounts, vaults, mandates, strict=True)
+    }

@@ -17,6 +17,7 @@ from contracts.errors import GridtraceError
 from contracts.reverts import decode_revert
 from contracts.typed_data import checksum
 from indexer.errors import RpcUnavailable, WrongChain
+from indexer.rpc import http_url
 from node.deploy.plan import Addresses, Fact
 from node.wallet import Signer
 
@@ -143,7 +144,7 @@ class Account:
 @asynccontextmanager
 async def open_account(rpc_url: str, signer: Signer, chain_id: int) -> AsyncIterator[Account]:
     """The account, for the length of a deployment. Raises RpcUnavailable where the node does not answer."""
-    web3 = AsyncWeb3(AsyncHTTPProvider(rpc_url, request_kwargs={"timeout": ClientTimeout(total=TIMEOUT_S)}))
+    web3 = AsyncWeb3(AsyncHTTPProvider(http_url(rpc_url), request_kwargs={"timeout": ClientTimeout(total=TIMEOUT_S)}))
     try:
         yield Account(web3, signer, chain_id)
     except (ClientError, TimeoutError) as error:

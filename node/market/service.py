@@ -177,7 +177,7 @@ async def _trader_state(db: Connection, rules: MarketRules, chain_id: int, order
 
 
 def _mandate(row: asyncpg.Record) -> MandateState | None:
-    if row["mandate_expiry"] is None:
+    if row["mandate_per_slot"] is None:
         return None
     return MandateState(int(row["mandate_per_slot"]), int(row["mandate_left"]), row["mandate_expiry"])
 

@@ -75,7 +75,8 @@ class Collector:
     async def _write(self) -> None:
         # No waiting for a full batch: while one is being stored, the next one gathers by itself.
         while True:
-            deliveries = await self._inbox.take(MOST_PER_BATCH)
+            # Brokers hand over what they kept in any order; a chain is only extended at its end.
+            deliveries = sorted(await self._inbox.take(MOST_PER_BATCH), key=lambda one: one.signed.reading.time)
             outcomes = await self._store(deliveries)
             for delivery in deliveries:
                 if delivery.stored is not None:

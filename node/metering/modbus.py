@@ -63,13 +63,15 @@ def parse_address(address: str) -> tuple[Endpoint, int]:
 class Line(Protocol):
     """A connection to the units behind one endpoint."""
 
+    async def open(self) -> None: ...
+
     async def read(self, unit: int, device: Device) -> Sample: ...
 
     def close(self) -> None: ...
 
 
 class TcpLine:
-    """The connection through pymodbus. Connects when needed; a dead connection is opened anew by the next read."""
+    """The connection through pymodbus."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         # Its own reconnecting would go on beside ours; its retries would hold up the other units.
@@ -78,18 +80,25 @@ class TcpLine:
         )
         self._endpoint = endpoint
 
-    async def read(self, unit: int, device: Device) -> Sample:
-        """Reads one unit.
+    async def open(self) -> None:
+        """Connects, unless it is connected.
 
         Raises:
-            OSError: the endpoint cannot be reached.
+            OSError: the endpoint cannot be reached within the time limit.
+        """
+        if self._client.connected:
+            return
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            if not await self._client.connect():
+                raise ConnectionError(f"no connection to {self._endpoint}")
+
+    async def read(self, unit: int, device: Device) -> Sample:
+        """Reads one unit over the open connection.
+
+        Raises:
             NoAnswer: the unit does not answer, or refuses.
             BadDeviceData: from the device map.
         """
-        if not self._client.connected:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                if not await self._client.connect():
-                    raise ConnectionError(f"no connection to {self._endpoint}")
         words: dict[int, int] = {}
         for address, count in device.blocks():
             words |= zip(range(address, address + count), await self._block(unit, device, address, count), strict=True)
@@ -110,9 +119,10 @@ class TcpLine:
 
 
 class Poller:
-    """Reads every Modbus meter in turn, all endpoints at the same time, and signs what it read with the gateway's key.
+    """Reads every Modbus meter in turn, all endpoints at the same time, and signs what it read as the gateway.
 
-    Its tasks run in the group given. A unit that does not answer is tried less and less often, so that it does not hold up the others.
+    Its tasks run in the group given. An endpoint or a unit that does not answer is tried less and less often, so that
+    it does not hold up the others.
     """
 
     def __init__(self, group: asyncio.TaskGroup, gateway: Gateway, inbox: Inbox, clock: Clock, poll_s: float) -> None:
@@ -120,6 +130,7 @@ class Poller:
         self._poll_s = poll_s
         self._meters: dict[Endpoint, list[tuple[int, Meter, Device]]] = {}
         self._tasks: dict[Endpoint, asyncio.Task[None]] = {}
+        self._endpoints = Outages("meter line", last_retry_s=5.0)
         self._units = Outages("meter")
         self._registrations = Outages("meter registration")
         # Outages are ours to tell, once each; pymodbus would tell every failed read.
@@ -149,12 +160,25 @@ class Poller:
         try:
             next_s = loop.time()
             while True:
-                for unit, meter, device in list(self._meters.get(endpoint, [])):
-                    await self.read(line, unit, meter, device)
+                await self.read_all(line, endpoint)
                 next_s = max(next_s + self._poll_s, loop.time())
                 await asyncio.sleep(next_s - loop.time())
         finally:
             line.close()
+
+    async def read_all(self, line: Line, endpoint: Endpoint) -> None:
+        """Reads once every unit behind an endpoint, if it is due."""
+        name = str(endpoint)
+        if not self._endpoints.is_due(name):
+            return
+        for unit, meter, device in list(self._meters.get(endpoint, [])):
+            try:
+                await line.open()
+            except OSError as error:  # among them TimeoutError
+                self._endpoints.failed(name, error)
+                return
+            self._endpoints.worked(name)
+            await self.read(line, unit, meter, device)
 
     async def read(self, line: Line, unit: int, meter: Meter, device: Device) -> None:
         """Reads one meter, if it is due, and hands in what is new."""
@@ -163,7 +187,7 @@ class Poller:
             return
         try:
             sample = await line.read(unit, device)
-        except (OSError, BadDeviceData) as error:  # TimeoutError is an OSError
+        except BadDeviceData as error:
             self._units.failed(name, error)
             return
         self._units.worked(name)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Iterable
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -20,6 +21,7 @@ from node.metering.service import Meter
 logger = logging.getLogger(__name__)
 
 SIGNED_TOPICS: Final = "gridtrace/meters/+/reading"
+_SIGNED_TOPIC: Final = re.compile(r"gridtrace/meters/\d+/reading")
 TIMEOUT_S: Final = 5.0
 
 
@@ -66,12 +68,12 @@ class Listener:
                 self._registrations.worked(str(meter.meter_id))
             except NotFound as error:
                 self._registrations.failed(str(meter.meter_id), error)
-        if found.keys() != self._meters.keys():
-            self._changed.set()
         self._meters = found
+        self._changed.set()
 
     async def run(self) -> None:
-        """Listens until cancelled, through every outage of the broker."""
+        """Listens until cancelled, from the first ``update`` on and through every outage of the broker."""
+        await self._changed.wait()
         host = urlsplit(self._url).hostname or self._url
         while True:
             try:
@@ -86,7 +88,7 @@ class Listener:
         mqtt._client.manual_ack_set(True)
         async with mqtt, asyncio.TaskGroup() as group:
             self._broker.worked(host)
-            await mqtt.subscribe(SIGNED_TOPICS, qos=1)
+            # Beside the messages: a broker may first want those acknowledged that it kept from the last session.
             subscribing = group.create_task(self._subscribe(mqtt))
             try:
                 async for message in mqtt.messages:
@@ -95,10 +97,11 @@ class Listener:
                 subscribing.cancel()
 
     async def _subscribe(self, mqtt: aiomqtt.Client) -> None:
+        await mqtt.subscribe(SIGNED_TOPICS, qos=1)
         subscribed: set[str] = set()
         while True:
             self._changed.clear()
-            own = {topic for topic, (_, device) in self._meters.items() if not device.signed}
+            own = {topic for topic in self._meters if not _SIGNED_TOPIC.fullmatch(topic)}
             for topic in own - subscribed:
                 await mqtt.subscribe(topic, qos=1)
             for topic in subscribed - own:
@@ -121,16 +124,18 @@ class Listener:
             await self._inbox.put(Delivery(signed, acknowledge))
 
     def _read(self, topic: str, content: object, *, is_old: bool) -> SignedReading | None:
-        if topic not in self._meters:
-            raise Refused(f"no meter is registered for the topic {topic!r}")
         if not isinstance(content, bytes | bytearray):
             raise BadDeviceData(f"empty message on {topic!r}")
+        if _SIGNED_TOPIC.fullmatch(topic):  # the database knows better than we whether the meter is registered
+            signed = payload.decode(bytes(content))
+            if topic != topic_of(signed.reading.meter_id):
+                raise BadDeviceData(f"meter {signed.reading.meter_id} spoke on {topic!r}")
+            return signed
+        if topic not in self._meters:
+            raise Refused(f"no meter is registered for the topic {topic!r}")
         meter, device = self._meters[topic]
         if device.signed:
-            signed = payload.decode(bytes(content))
-            if signed.reading.meter_id != meter.meter_id:
-                raise BadDeviceData(f"meter {signed.reading.meter_id} spoke on the topic of {meter.meter_id}")
-            return signed
+            return payload.decode(bytes(content))
         if is_old:  # it says nothing of when it was measured
             return None
         sample = device.decode_fields(payload.decode_json(bytes(content)))

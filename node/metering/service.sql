@@ -138,14 +138,23 @@ order by delivery_start, version desc
 select r.meter_id, extract(epoch from r."time")::bigint as "time", r.counter,
     r.import_wh, r.export_wh, r.power_w, r.signature, r.signer
 from telemetry.meters as m
-join telemetry.readings as r using (meter_id)
-where m.zone = $1 and r.state = 'VALIDATED'
-  and r."time" >= coalesce((
-    select max("time") from telemetry.readings
+left join lateral (
+    select "time" from telemetry.readings
     where meter_id = m.meter_id and state = 'VALIDATED' and "time" <= to_timestamp($2::bigint)
-  ), to_timestamp($2::bigint))
-  and r."time" <= coalesce((
-    select min("time") from telemetry.readings
+    order by "time" desc
+    limit 1
+) as first on true
+left join lateral (
+    select "time" from telemetry.readings
     where meter_id = m.meter_id and state = 'VALIDATED' and "time" >= to_timestamp($3::bigint)
-  ), to_timestamp($3::bigint))
+    order by "time"
+    limit 1
+) as last on true
+join lateral (
+    select * from telemetry.readings
+    where meter_id = m.meter_id and state = 'VALIDATED'
+      and "time" >= coalesce(first."time", to_timestamp($2::bigint))
+      and "time" <= coalesce(last."time", to_timestamp($3::bigint))
+) as r on true
+where m.zone = $1
 order by r.meter_id, r."time", r.counter

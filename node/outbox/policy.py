@@ -17,6 +17,11 @@ class SendPolicy:
     """The oldest transaction without a receipt gets higher fees this long after its last signing."""
     back_off_s: float = 1.0
     """Pause after the node or the database failed to answer."""
+    refuse_after_blocks: int = 3
+    """A simulation that fails is tried again until this many blocks have passed: the newest block's time and state
+    may lag behind what the transaction follows from."""
+    refuse_after_s: float = 15.0
+    """The same, on chains that make a block only when there is a transaction."""
     in_flight: int = 16
     """At most this many transactions wait for a block."""
     gas_cap: int = 16_777_216

@@ -9,6 +9,7 @@ import httpx
 
 from contracts.errors import GridtraceError
 from indexer.errors import RpcUnavailable
+from indexer.rpc import http_url
 
 logger = logging.getLogger(__name__)
 
@@ -50,9 +51,9 @@ class HttpRpc:
     """Asks the first endpoint that answers, beginning with the one that answered last."""
 
     def __init__(self, urls: Sequence[str], *, timeout_s: float = TIMEOUT_S) -> None:
-        self._urls = [url for url in urls if url.startswith("http")]
-        if not self._urls:
-            raise ValueError(f"no http address among {list(urls)}")
+        if not urls:
+            raise ValueError("no address of a node")
+        self._urls = [http_url(url) for url in urls]
         self._client = httpx.AsyncClient(timeout=timeout_s)
         self._ids = itertools.count(1)
 

@@ -40,6 +40,7 @@ class Submitter:
         self._account = "0x" + signer.address.hex()
         self._signed_at: dict[int, float] = {}
         self._sent_at: dict[int, float] = {}
+        self._failing: dict[int, tuple[int, float]] = {}
         self._contracts: set[bytes] = set()
 
     async def push(self, db: Connection, unmined: Sequence[Live]) -> set[int]:
@@ -64,15 +65,17 @@ class Submitter:
             return
         pending = int(await self._rpc.call("eth_getTransactionCount", self._account, "pending"), 16)
         nonce = max([pending, *(row.nonce + 1 for row in live)])
-        fees = await self._fees()
+        block, fees = await self._market()
         for row in waiting:
             gas = await self._simulate(row)
             if isinstance(gas, Refusal):
-                if in_flight:
-                    return  # It may depend on what is in flight, and what is behind it may depend on it.
+                # It may depend on what is in flight or on a block to come, and what is behind it may depend on it.
+                if in_flight or not self._fails_for_good(row.id, block):
+                    return
                 logger.warning("transaction refused outbox_id=%d reason=%s", row.id, gas.reason)
                 await rows.mark_refused(db, row.id, gas.reason)
                 continue
+            self._failing.pop(row.id, None)
             raw = self._sign(row.target, row.calldata, nonce, gas, fees)
             await rows.mark_signed(db, row.id, nonce, raw, keccak(raw))
             self._signed_at[row.id] = _now()
@@ -81,6 +84,15 @@ class Submitter:
                 continue
             nonce += 1
             in_flight += 1
+
+    def _fails_for_good(self, row_id: int, block: int) -> bool:
+        """Whether the simulation has failed for long enough, with nothing of ours in flight."""
+        first_block, since = self._failing.setdefault(row_id, (block, _now()))
+        blocks, seconds = self._policy.refuse_after_blocks, self._policy.refuse_after_s
+        if block - first_block < blocks and _now() - since < seconds:
+            return False
+        del self._failing[row_id]
+        return True
 
     async def _simulate(self, row: Queued) -> int | Refusal:
         """The gas to offer. Raises RpcError where the node cannot simulate now."""
@@ -109,14 +121,16 @@ class Submitter:
             self._contracts.add(target)
         return target in self._contracts
 
-    async def _fees(self) -> Fees:
+    async def _market(self) -> tuple[int, Fees]:
+        """Number of the newest block, and what to offer now."""
         block, tip = await self._rpc.batch(
             [("eth_getBlockByNumber", ("latest", False)), ("eth_maxPriorityFeePerGas", ())]
         )
         if isinstance(block, RpcError):
             raise block
         suggested = None if isinstance(tip, RpcError) else int(tip, 16)
-        return offer(int(block.get("baseFeePerGas", "0x0"), 16), suggested, self._policy.fee_ceiling)
+        base_fee = int(block.get("baseFeePerGas", "0x0"), 16)
+        return int(block["number"], 16), offer(base_fee, suggested, self._policy.fee_ceiling)
 
     def _sign(self, target: bytes, calldata: bytes, nonce: int, gas: int, fees: Fees) -> bytes:
         transaction: dict[str, Any] = {
@@ -138,7 +152,8 @@ class Submitter:
         assert row.raw is not None
         fields = TypedTransaction.from_bytes(HexBytes(row.raw)).as_dict()
         old = Fees(fields["maxFeePerGas"], fields["maxPriorityFeePerGas"])
-        fees = raised(old, await self._fees(), self._policy.fee_ceiling)
+        _, current = await self._market()
+        fees = raised(old, current, self._policy.fee_ceiling)
         self._signed_at[row.id] = _now()
         if fees is None:
             logger.error("fee ceiling reached outbox_id=%d nonce=%d max_fee=%d", row.id, row.nonce, old.max_fee)

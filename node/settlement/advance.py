@@ -64,7 +64,7 @@ async def _step(db: Connection, ctx: SettlementContext, head: read.Head, row: as
         case "computed":
             return await _await_attestation(db, ctx, head, row)
         case "attested":
-            return await _submit(db, ctx, head, row)
+            return await _submit(db, ctx, row)
         case _:
             return await _mirror(db, ctx, row)
 
@@ -77,14 +77,15 @@ async def _await_attestation(
         if status is None:
             continue
         if status.state == "failed":
+            await _trades(db, row, "failed")
             return await _change(db, row, "failed", f"{effect}: {status.error}")
         if not status.succeeded or status.block_number is None or status.block_number > head.number:
             return None
     attested = await _change(db, row, "attested")
-    return await _submit(db, ctx, head, row) or attested
+    return await _submit(db, ctx, row) or attested
 
 
-async def _submit(db: Connection, ctx: SettlementContext, head: read.Head, row: asyncpg.Record) -> Change | None:
+async def _submit(db: Connection, ctx: SettlementContext, row: asyncpg.Record) -> Change | None:
     attempt = len(await _attempts(db, row))
     try:
         if attempt >= ATTEMPTS:
@@ -112,7 +113,7 @@ async def _submit(db: Connection, ctx: SettlementContext, head: read.Head, row: 
         calldata=prepared.call.data,
         gas_limit=prepared.call.gas_limit,
     )
-    await record(db, row["settlement_id"], prepared, as_of_block=head.number)
+    await record(db, row["settlement_id"], prepared)
     await _trades(db, row, "submitted")
     return _changed(row, "submitted")
 
@@ -120,29 +121,36 @@ async def _submit(db: Connection, ctx: SettlementContext, head: read.Head, row: 
 async def _mirror(db: Connection, ctx: SettlementContext, row: asyncpg.Record) -> Change | None:
     settlement_id, sequence = row["settlement_id"], row["batch_sequence"]
     there = await read.settled_batch(db, ctx.chain_id, sequence)
-    attempts = await _attempts(db, row)
-    status = attempts[-1] if attempts else None
     if there is not None and _is_ours(there, row):
-        gas_used = status.gas_used if status else None
-        place = (there.transaction_hash, there.block_number)
-        if (row["transaction_hash"], row["block_number"], row["gas_used"]) == (*place, gas_used):
-            return None
-        await db.execute(_SQL["settled"], settlement_id, *place, gas_used)
-        if row["state"] == "settled":
-            return None
-        await _trades(db, row, "settled")
-        await market.release_locks(db, zone=row["zone"], delivery_start=row["delivery_start"])
-        return _changed(row, "settled")
+        return await _settled(db, row, there)
     if row["state"] == "settled":
         reason = f"a reorganisation removed block {row['block_number']}"
         await db.execute(_SQL["removed"], settlement_id, reason)
         await _trades(db, row, "submitted")
         return _changed(row, "submitted", reason)
+    attempts = await _attempts(db, row)
+    status = attempts[-1] if attempts else None
     if status is not None and status.state == "failed":
         return await _refused(db, row, len(attempts), status.error)
     if there is not None:
         return await _refused(db, row, len(attempts), f"batch {sequence} settled another slot")
     return None
+
+
+async def _settled(db: Connection, row: asyncpg.Record, there: read.Batch) -> Change | None:
+    """Takes over where the batch stands; the gas is known once the sender has the receipt."""
+    known, place = (row["transaction_hash"], row["block_number"]), (there.transaction_hash, there.block_number)
+    if known == place and row["gas_used"] is not None:
+        return None
+    attempts = await _attempts(db, row)
+    gas_used = attempts[-1].gas_used if attempts else None
+    if known != place or gas_used is not None:
+        await db.execute(_SQL["settled"], row["settlement_id"], *place, gas_used)
+    if row["state"] == "settled":
+        return None
+    await _trades(db, row, "settled")
+    await market.release_locks(db, zone=row["zone"], delivery_start=row["delivery_start"])
+    return _changed(row, "settled")
 
 
 async def _refused(db: Connection, row: asyncpg.Record, attempts: int, error: str | None) -> Change:

@@ -23,9 +23,6 @@ where settlement_id = $1
 update trading.settlements set state = 'settled', state_reason = null, settled_at = clock_timestamp()
 where settlement_id = $1
 
--- gas_used -- known once the sender has the receipt
-update trading.settlements set gas_used = $2 where settlement_id = $1
-
 -- removed -- a reorganisation took the batch out of the chain
 update trading.settlements
 set state = 'submitted', state_reason = $2, transaction_hash = null, block_number = null, gas_used = null,

@@ -19,12 +19,22 @@ _SQL = queries(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Caps:
+    """What accounts can be charged, as of one block of the mirror."""
+
+    block_number: int
+    block_hash: bytes
+    means: dict[bytes, Means]
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """A batch that is ready to be sent."""
 
     sequence: int
     batch: bytes
     charges: tuple[Charge, ...]
+    as_of: Caps
     call: calldata.Call
 
 
@@ -38,24 +48,27 @@ async def prepare(db: Connection, ctx: SettlementContext, outcome: Outcome) -> P
     sequence = await _free_sequence(db, ctx)
     if sequence is None:
         return None
-    charges = await _charges(db, ctx, outcome)
+    debtors = sorted(owing(outcome.netting, ctx.grid_account))
+    caps = await _caps(db, ctx, outcome, [*debtors, ctx.grid_account])
+    charges = charge(outcome.netting, {account: caps.means[account].cap for account in debtors})
     adjustments = adjusted(outcome.netting, charges, ctx.grid_account)
-    await _check_grid(db, ctx, outcome, adjustments)
+    _check_grid(ctx, caps, adjustments)
     orders = await signed_orders(db, outcome.zone, outcome.delivery_start)
     fills = outcome.netting.fills
     try:
         batch = build(sequence, outcome.delivery_start, outcome.version, fills, adjustments, orders)
     except (KeyError, ValueError) as error:
         raise BatchImpossible(f"{type(error).__name__}: {error}") from error
-    return Prepared(sequence, batch, charges, calldata.settle(batch, len(fills), len(adjustments)))
+    return Prepared(sequence, batch, charges, caps, calldata.settle(batch, len(fills), len(adjustments)))
 
 
-async def record(db: Connection, settlement_id: int, prepared: Prepared, as_of_block: int) -> None:
+async def record(db: Connection, settlement_id: int, prepared: Prepared) -> None:
     """Stores batch, number and caps with the settlement, which is then submitted."""
+    place = (prepared.as_of.block_number, prepared.as_of.block_hash)
     await db.execute(_SQL["forget_charges"], settlement_id)
     await db.executemany(
         _SQL["record_charge"],
-        [(settlement_id, item.account, item.owed, item.cap, as_of_block) for item in prepared.charges],
+        [(settlement_id, item.account, item.owed, item.cap, *place) for item in prepared.charges],
     )
     await db.execute(_SQL["submit"], settlement_id, prepared.sequence, prepared.batch)
 
@@ -71,12 +84,10 @@ async def _free_sequence(db: Connection, ctx: SettlementContext) -> int | None:
     return next_on_chain
 
 
-async def means(
-    db: Connection, ctx: SettlementContext, outcome: Outcome, accounts: Sequence[bytes]
-) -> dict[bytes, Means]:
-    """What each account can be charged for the slot once the fills are settled, as the ledger is mirrored now."""
-    rows = await db.fetch(_SQL["means"], ctx.chain_id, list(accounts), outcome.delivery_start)
-    return {
+async def _caps(db: Connection, ctx: SettlementContext, outcome: Outcome, accounts: Sequence[bytes]) -> Caps:
+    """What each account can be charged for the slot once the fills are settled; read in one statement, of one block."""
+    rows = await db.fetch(_SQL["means"], ctx.chain_id, accounts, outcome.delivery_start)
+    means = {
         row["account"]: Means(
             budget_per_slot=int(row["slot_left"]),
             budget_left=int(row["budget_left"]),
@@ -84,26 +95,13 @@ async def means(
         )
         for row in rows
     }
+    return Caps(rows[0]["block_number"], rows[0]["block_hash"], means)
 
 
-async def _charges(db: Connection, ctx: SettlementContext, outcome: Outcome) -> tuple[Charge, ...]:
-    debtors = sorted(owing(outcome.netting, ctx.grid_account))
-    found = await means(db, ctx, outcome, debtors)
-    return charge(outcome.netting, {account: found[account].cap for account in debtors})
-
-
-async def _check_grid(
-    db: Connection,
-    ctx: SettlementContext,
-    outcome: Outcome,
-    adjustments: Sequence[tuple[bytes, int]],
-) -> None:
+def _check_grid(ctx: SettlementContext, caps: Caps, adjustments: Sequence[tuple[bytes, int]]) -> None:
     """Raises GridAccountShort when the grid account, which covers for everybody, cannot pay its own part."""
-    owed = -dict(adjustments).get(ctx.grid_account, 0)
-    if owed <= 0:
-        return
-    cap = (await means(db, ctx, outcome, [ctx.grid_account]))[ctx.grid_account].cap
-    if owed > cap:
+    owed, cap = -dict(adjustments).get(ctx.grid_account, 0), caps.means[ctx.grid_account].cap
+    if owed > max(0, cap):
         raise GridAccountShort(
             f"the grid account {checksum(ctx.grid_account)} owes {owed} and can be charged {cap} cash units"
         )

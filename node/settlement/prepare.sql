@@ -22,7 +22,7 @@ with asked as (
 ), last_slots as (
     select account, max(delivery_start) as delivery_start from charges group by account
 )
-select asked.account, coalesce(b.cash, 0)::numeric as cash,
+select c.block_number, c.block_hash, asked.account, coalesce(b.cash, 0)::numeric as cash,
     -- A slot that is not newer than the last charged one shares what is left of that one's budget.
     coalesce(m.budget_per_slot - coalesce((
         select sum(c.paid) from charges c, last_slots l
@@ -35,6 +35,7 @@ select asked.account, coalesce(b.cash, 0)::numeric as cash,
         select sum(c.paid) from charges c where c.account = asked.account and c.block_number >= m.updated_block
     ), 0), 0)::numeric as budget_left
 from asked
+join blockchain.cursors c on c.chain_id = $1 and c.stream = 'main'
 left join blockchain.account_balances b on b.chain_id = $1 and b.account = asked.account
 left join blockchain.mandates m
     on m.chain_id = $1 and m.account = asked.account and m.expiry >= to_timestamp($3)
@@ -43,8 +44,8 @@ left join blockchain.mandates m
 delete from trading.settlement_charges where settlement_id = $1
 
 -- record_charge -- what an account owed and the cap it had
-insert into trading.settlement_charges (settlement_id, account, owed, cap, as_of_block)
-values ($1, $2, $3, $4, $5)
+insert into trading.settlement_charges (settlement_id, account, owed, cap, as_of_block, as_of_hash)
+values ($1, $2, $3, $4, $5, $6)
 
 -- submit -- the batch and its number
 update trading.settlements

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -31,14 +32,16 @@ def random_book(size: int, seed: int = 1) -> Book:
     return Book(side(1), side(2))
 
 
-def timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Best and median milliseconds."""
-    times = []
+def timed(work: Callable[[], object]) -> tuple[float, float, int]:
+    """Best and median milliseconds, and page faults of the last run: large arrays are new memory every time."""
+    times, faults = [], 0
     for _ in range(RUNS):
+        faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         start = time.perf_counter()
         work()
         times.append((time.perf_counter() - start) * 1_000)
-    return min(times), statistics.median(times)
+        faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
+    return min(times), statistics.median(times), faults
 
 
 def main() -> None:
@@ -46,13 +49,15 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="machine-readable")
     as_json = parser.parse_args().json
     values = np.random.default_rng(2).integers(0, 2**62, 1_000_000)
-    sort_ms, _ = timed(lambda: np.sort(values))
+    sort_ms, _, _ = timed(lambda: np.sort(values))
     rows = []
     for size in SIZES:
         book = random_book(size)
-        best_ms, median_ms = timed(lambda book=book: clear(book, 20_000))  # type: ignore[misc]
+        best_ms, median_ms, faults = timed(lambda book=book: clear(book, 20_000))  # type: ignore[misc]
         digest = result_hash(book, clear(book, 20_000)).hex()
-        rows.append({"orders": size, "best_ms": best_ms, "median_ms": median_ms, "result": digest})
+        rows.append(
+            {"orders": size, "best_ms": best_ms, "median_ms": median_ms, "page_faults": faults, "result": digest}
+        )
     if as_json:
         print(json.dumps({"np_sort_1m_int64_ms": sort_ms, "clear": rows}))
         return
@@ -60,7 +65,8 @@ def main() -> None:
     for row in rows:
         print(
             f"clear {row['orders']:>9,} orders: best {row['best_ms']:8.3f} ms, median {row['median_ms']:8.3f} ms, "
-            f"{float(str(row['best_ms'])) / sort_ms:6.2f} x np.sort, result {str(row['result'])[:16]}"
+            f"{float(str(row['best_ms'])) / sort_ms:6.2f} x np.sort, {row['page_faults']:>6} page faults, "
+            f"result {str(row['result'])[:16]}"
         )
 
 

@@ -17,11 +17,15 @@ type Columns = [number[], Column, Column];
 
 function columns(slots: Slot[]): Columns {
   const shown = slots.filter((slot) => slot.matched_wh !== null);
-  return [
-    shown.map((slot) => Date.parse(slot.delivery_start) / 1000),
-    shown.map((slot) => Number(slot.matched_wh) / 1000),
-    shown.map((slot) => (slot.clearing_price_per_kwh === null ? null : Number(slot.clearing_price_per_kwh) / MICRO_PER_CENT)),
-  ];
+  const starts = shown.map((slot) => Date.parse(slot.delivery_start) / 1000);
+  const volumes: Column = shown.map((slot) => Number(slot.matched_wh) / 1000);
+  const prices: Column = shown.map((slot) =>
+    slot.clearing_price_per_kwh === null ? null : Number(slot.clearing_price_per_kwh) / MICRO_PER_CENT,
+  );
+  const [last, before] = [starts.at(-1), starts.at(-2)];
+  if (last === undefined || before === undefined) return [starts, volumes, prices];
+  // The last slot is as wide as the others: its price holds until it ends.
+  return [[...starts, 2 * last - before], [...volumes, null], [...prices, prices.at(-1) ?? null]];
 }
 
 async function load(zone: string): Promise<Columns> {
@@ -52,7 +56,7 @@ function axis(scale: string, side: number): uPlot.Axis {
 }
 
 function options(width: number): uPlot.Options {
-  const bars = uPlot.paths.bars?.({ size: [0.7, 28] });
+  const bars = uPlot.paths.bars?.({ size: [0.78, 40], align: 1 });
   const steps = uPlot.paths.stepped?.({ align: 1 });
   return {
     width,

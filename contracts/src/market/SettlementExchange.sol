@@ -28,8 +28,7 @@ contract SettlementExchange is Vault {
     /// @dev What all entries of a batch share, and what must add up at its end.
     struct Batch {
         uint64 deliveryStart;
-        bytes32 domainSeparator;
-        /// @dev Memory of the EIP-712 struct: type hash, the order's twelve fields, scratch.
+        /// @dev Where `_newOrderWords` keeps what is hashed.
         uint256 orderWords;
         /// @dev Bought minus sold.
         int256 fillWh;
@@ -48,9 +47,6 @@ contract SettlementExchange is Vault {
     uint256 private constant ORDER_BYTES = 141;
     uint256 private constant EVENT_BYTES = 53;
     uint256 private constant ADJUSTMENT_BYTES = 28;
-
-    /// @dev Bytes of the EIP-712 struct in memory; scratch memory begins behind it.
-    uint256 private constant SCRATCH = 0x1a0;
 
     uint8 private constant SELL = 1;
 
@@ -135,8 +131,7 @@ contract SettlementExchange is Vault {
         private
         returns (bytes memory entries)
     {
-        sums.domainSeparator = _domainSeparatorV4();
-        sums.orderWords = _newOrderWords(sums.deliveryStart);
+        sums.orderWords = _newOrderWords(sums.deliveryStart, _domainSeparatorV4());
         entries = new bytes(EVENT_BYTES * orders);
         unchecked {
             uint256 from = HEADER_BYTES;
@@ -176,7 +171,7 @@ contract SettlementExchange is Vault {
         }
         address trader = address(uint160(head >> 96));
 
-        _checkSignature(trader, _digest(sums, head, fill, terms), sums.orderWords + SCRATCH, signature);
+        _checkSignature(trader, _digest(sums.orderWords, head, fill, terms), sums.orderWords, signature);
         Word storage word = _accounts[trader];
         uint256 account = word.value;
         _checkStanding(sums.deliveryStart, trader, account.clearedUntil(), uint32(terms >> 64));
@@ -184,12 +179,13 @@ contract SettlementExchange is Vault {
         word.value = _exchange(sums, trader, account, uint8(head >> 88), fill, int48(uint48(terms >> 160)));
     }
 
-    /// @dev EIP-2098 signature at the calldata position `signature`; four words of memory at `scratch`.
-    function _checkSignature(address trader, bytes32 digest, uint256 scratch, uint256 signature) private view {
+    /// @dev EIP-2098 signature at the calldata position `signature`; memory as `_newOrderWords` says.
+    function _checkSignature(address trader, bytes32 digest, uint256 words, uint256 signature) private view {
         address signer;
         uint256 s;
         assembly ("memory-safe") {
             let vs := calldataload(add(signature, 0x20))
+            let scratch := add(words, 0x200)
             s := shr(1, shl(1, vs))
             mstore(scratch, digest)
             mstore(add(scratch, 0x20), add(27, shr(255, vs)))
@@ -252,13 +248,11 @@ contract SettlementExchange is Vault {
     }
 
     /// @dev Hashes the order in place: the struct's words are written over those of the order before.
-    function _digest(Batch memory sums, uint256 head, uint256 fill, uint256 terms)
+    function _digest(uint256 words, uint256 head, uint256 fill, uint256 terms)
         private
         pure
         returns (bytes32 digest)
     {
-        uint256 words = sums.orderWords;
-        bytes32 separator = sums.domainSeparator;
         assembly ("memory-safe") {
             mstore(add(words, 0x20), shr(96, head)) // trader
             mstore(add(words, 0x40), shr(224, fill)) // zone; deliveryStart stays at 0x60
@@ -266,29 +260,27 @@ contract SettlementExchange is Vault {
             mstore(add(words, 0xa0), shr(208, terms)) // energyWh
             mstore(add(words, 0xc0), signextend(5, shr(160, terms))) // limitPricePerKwh
             mstore(add(words, 0xe0), and(shr(112, terms), 0xffffffffffff)) // minFillWh
-            mstore(add(words, 0x100), and(shr(104, terms), 0xff)) // timeInForce
-            mstore(add(words, 0x120), and(shr(96, terms), 0xff)) // source
+            mstore(add(words, 0x100), byte(18, terms)) // timeInForce
+            mstore(add(words, 0x120), byte(19, terms)) // source
             mstore(add(words, 0x140), and(shr(64, terms), 0xffffffff)) // expiry
             mstore(add(words, 0x160), and(shr(208, fill), 0xffff)) // lane
             mstore(add(words, 0x180), and(shr(160, fill), 0xffffffffffff)) // nonce
-            let structHash := keccak256(words, SCRATCH)
-            // EIP-712: 0x19 0x01, domain separator, struct hash, in the scratch words behind the struct.
-            let preimage := add(words, SCRATCH)
-            mstore(preimage, shl(240, 0x1901))
-            mstore(add(preimage, 0x02), separator)
-            mstore(add(preimage, 0x22), structHash)
-            digest := keccak256(preimage, 0x42)
+            mstore(add(words, 0x1c2), keccak256(words, 0x1a0)) // behind 0x19 0x01 and the domain separator
+            digest := keccak256(add(words, 0x1a0), 0x42)
         }
     }
 
-    /// @dev 13 words of the struct and 4 of scratch.
-    function _newOrderWords(uint64 deliveryStart) private pure returns (uint256 words) {
+    /// @dev Memory of a batch: 0x000 the 13 words of the EIP-712 struct, 0x1a0 the 66 bytes of the digest's preimage,
+    /// 0x200 the four words for the precompile. What all orders share is written here, once.
+    function _newOrderWords(uint64 deliveryStart, bytes32 domainSeparator) private pure returns (uint256 words) {
         bytes32 typeHash = OrderHash.ORDER_TYPEHASH;
         assembly ("memory-safe") {
             words := mload(0x40)
-            mstore(0x40, add(words, 0x220))
+            mstore(0x40, add(words, 0x280))
             mstore(words, typeHash)
             mstore(add(words, 0x60), deliveryStart)
+            mstore(add(words, 0x1a0), shl(240, 0x1901))
+            mstore(add(words, 0x1a2), domainSeparator)
         }
     }
 

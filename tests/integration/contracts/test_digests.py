@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from contracts.typed_data import (
     sign,
 )
 from node.deploy import deploy
+from node.outbox import HttpRpc
 from tests.integration.conftest import AnvilChain
 
 pytestmark = pytest.mark.integration
@@ -48,11 +50,17 @@ def random_order(rng: random.Random) -> Order:
     )
 
 
-def ask(chain: AnvilChain, to: bytes, contract: str, function: str, *arguments: object) -> bytes:
-    data = "0x" + encode_call(contract, function, *arguments).hex()
-    answer = chain.rpc("eth_call", [{"to": "0x" + to.hex(), "data": data}, "latest"])
-    (value,) = decode_result(contract, function, bytes.fromhex(answer[2:]))
-    return bytes(value)
+def random_mandate(rng: random.Random) -> Mandate:
+    return Mandate(rng.randbytes(20), edge(rng, 64), edge(rng, 64), edge(rng, 32), edge(rng, 32))
+
+
+async def digests(rpc: HttpRpc, exchange: bytes, function: str, messages: Sequence[Order | Mandate]) -> list[bytes]:
+    """What the exchange says to each message."""
+    calls = [encode_call("SettlementExchange", function, dataclasses.astuple(message)) for message in messages]
+    answers = await rpc.batch(
+        [("eth_call", ({"to": "0x" + exchange.hex(), "data": "0x" + call.hex()}, "latest")) for call in calls]
+    )
+    return [decode_result("SettlementExchange", function, bytes.fromhex(answer[2:]))[0] for answer in answers]
 
 
 async def test_digests__random_messages__equal_the_contracts(anvil: AnvilChain, tmp_path: Path) -> None:
@@ -61,13 +69,14 @@ async def test_digests__random_messages__equal_the_contracts(anvil: AnvilChain, 
     exchange, token = deployment.address("SettlementExchange"), deployment.address("PaymentToken")
     domain = Domain(anvil.chain_id, exchange)
     rng = random.Random(7)
-    for _ in range(100):
-        order = random_order(rng)
-        expected = ask(anvil, exchange, "SettlementExchange", "orderDigest", dataclasses.astuple(order))
-        assert order_digest(domain, order) == expected
-        mandate = Mandate(rng.randbytes(20), edge(rng, 64), edge(rng, 64), edge(rng, 32), edge(rng, 32))
-        expected = ask(anvil, exchange, "SettlementExchange", "mandateDigest", dataclasses.astuple(mandate))
-        assert mandate_digest(domain, mandate) == expected
+    rpc = HttpRpc([anvil.url])
+    orders = [random_order(rng) for _ in range(300)]
+    found = [order_digest(domain, order) for order in orders]
+    assert found == await digests(rpc, exchange, "orderDigest", orders)
+    mandates = [random_mandate(rng) for _ in range(300)]
+    found = [mandate_digest(domain, mandate) for mandate in mandates]
+    assert found == await digests(rpc, exchange, "mandateDigest", mandates)
+    await rpc.close()
     owner, deadline = address_of(KEY), 2**40
     digest = permit_digest(
         PAYMENT_TOKEN_NAME, PAYMENT_TOKEN_VERSION, anvil.chain_id, token, owner, exchange, 5, 0, deadline

@@ -1,9 +1,9 @@
 """Makes any contract event happen on anvil: code that emits what it is sent, put at the contract's address."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from eth_abi.abi import encode
 
 from indexer.event import Event
@@ -49,14 +49,14 @@ def raw_calldata(topics: Sequence[bytes], data: bytes) -> str:
 
 
 async def send(rpc: Rpc, address: bytes, data: str) -> str:
-    """Sends a transaction from an unlocked account."""
+    """Sends a transaction from an unlocked account and waits until it is mined."""
     transaction = {"from": SENDER, "to": "0x" + address.hex(), "data": data, "gas": hex(1_000_000)}
-    return str(await rpc.call("eth_sendTransaction", transaction))
+    sent = str(await rpc.call("eth_sendTransaction", transaction))
+    async with asyncio.timeout(10):
+        while await rpc.call("eth_getTransactionReceipt", sent) is None:
+            await asyncio.sleep(0.005)
+    return sent
 
 
 async def mine(rpc: Rpc, blocks: int = 1) -> None:
     await rpc.call("anvil_mine", hex(blocks))
-
-
-def raw(value: Any) -> msgspec.Raw:
-    return msgspec.Raw(msgspec.json.encode(value))

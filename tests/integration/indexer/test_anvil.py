@@ -1,6 +1,7 @@
 """The indexer process against anvil and PostgreSQL: follows, survives, and ends with the same rows."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -30,7 +31,12 @@ pytestmark = pytest.mark.integration
 
 ALICE, BOB = bytes.fromhex("aa" * 20), bytes.fromhex("bb" * 20)
 LIMIT_S = 20.0
-SCRIPT = "import asyncio, sys; from tests.integration.indexer.test_anvil import main; asyncio.run(main(*sys.argv[1:]))"
+SCRIPT = """
+import asyncio, os
+from indexer.app import run
+from indexer.config import IndexerConfig
+asyncio.run(run(IndexerConfig.from_environment(os.environ)))
+"""
 
 
 def configuration(database_url: str, rpc_url: str, folder: Path) -> IndexerConfig:
@@ -38,11 +44,6 @@ def configuration(database_url: str, rpc_url: str, folder: Path) -> IndexerConfi
     if not path.exists():
         Deployment(31337, 1, {name: bytes([n]) * 20 for n, name in enumerate(CONTRACTS, 1)}).dump(path)
     return IndexerConfig(database_url, (rpc_url,), 31337, path, SimulatedClock(), 0.05)
-
-
-async def main(database_url: str, rpc_url: str, folder: str) -> None:
-    """The indexer as a process of its own."""
-    await app.run(configuration(database_url, rpc_url, Path(folder)))
 
 
 class World:
@@ -69,6 +70,14 @@ class World:
                 if head and head.hash.hex() == block["hash"][2:]:
                     return head
                 await asyncio.sleep(0.01)
+
+    async def moved_beyond(self, before: read.Head | None) -> read.Head | None:
+        """Makes a block and waits until the mirror has moved; returns where to."""
+        await emitter.mine(self.rpc)
+        async with asyncio.timeout(LIMIT_S):
+            while (head := await read.head(self.db, 31337)) == before:
+                await asyncio.sleep(0.01)
+        return head
 
     async def cash(self, account: bytes) -> int:
         return (await read.balance(self.db, 31337, account)).cash
@@ -131,15 +140,19 @@ async def test_run__settled_batch__is_mirrored_and_balanced(world: World) -> Non
 
 async def test_run__new_block__is_told_to_listeners(world: World) -> None:
     heard: asyncio.Queue[str] = asyncio.Queue()
-    await world.db.add_listener(CHANNEL, lambda *event: heard.put_nowait(event[3]))
+
+    def hear(*notice: Any) -> None:
+        heard.put_nowait(notice[3])
+
+    await world.db.add_listener(CHANNEL, hear)
     async with indexing(world.config):
         await world.deposit(ALICE, 1)
         head = await world.mirrored()
         async with asyncio.timeout(LIMIT_S):
             message = await heard.get()
         expected = {"chain_id": 31337, "number": 1, "hash": "0x" + head.hash.hex(), "timestamp": head.time}
-        assert {**expected, "events": 1, "reorg_from": None, "epoch": 0} == __import__("json").loads(message)
-    await world.db.remove_listener(CHANNEL, lambda *event: None)
+        assert {**expected, "events": 1, "reorg_from": None, "epoch": 0} == json.loads(message)
+    await world.db.remove_listener(CHANNEL, hear)
 
 
 async def test_run__reorg_and_rollback__take_the_orphans_out(world: World) -> None:
@@ -157,26 +170,29 @@ async def test_run__reorg_and_rollback__take_the_orphans_out(world: World) -> No
         assert (await world.cash(ALICE), await world.cash(BOB), head.events_indexed) == (300, 7, 4)
 
 
-async def test_run__kill_at_any_moment__resumes_exactly(
-    world: World, database_url: str, anvil: AnvilChain, tmp_path: Path
-) -> None:
-    command = [sys.executable, "-c", SCRIPT, database_url, anvil.url, str(tmp_path)]
-    sent = 0
-    for round_ in range(4):
-        process = subprocess.Popen(command)  # noqa: ASYNC220
+async def test_run__kill_at_any_moment__resumes_exactly(world: World) -> None:
+    variables = {
+        **os.environ,
+        "DATABASE_URL": world.config.database_url,
+        "RPC_URL": world.config.rpc_urls[0],
+        "GRIDTRACE_CHAIN_ID": "31337",
+        "GRIDTRACE_DEPLOYMENT": str(world.config.deployment),
+    }
+    sent, head = 0, None
+    for more in (20, 35, 50):
+        process = subprocess.Popen([sys.executable, "-c", SCRIPT], env=variables)  # noqa: ASYNC220
         try:
-            for _ in range(30 + 17 * round_):
+            head = await world.moved_beyond(head)
+            for _ in range(more):
                 await world.deposit(ALICE, 1)
                 sent += 1
-            if round_ == 3:
-                await world.mirrored()
         finally:
-            os.kill(process.pid, signal.SIGKILL)
+            process.send_signal(signal.SIGKILL)
             process.wait()
+    async with indexing(world.config):
+        end = await world.mirrored()
     facts = await world.db.fetchval("select count(*) from blockchain.fact_settlement_exchange_deposited")
-    head = await read.head(world.db, 31337)
-    assert head is not None
-    assert await world.cash(ALICE) == sent == facts == head.events_indexed
+    assert await world.cash(ALICE) == sent == facts == end.events_indexed
 
 
 async def test_run__database_connection_lost__goes_on(world: World) -> None:
@@ -198,7 +214,10 @@ async def test_run__second_instance__stands_by_and_takes_over(world: World) -> N
         async with indexing(world.config):
             await world.deposit(ALICE, 1)
             await world.mirrored()
-            holders = "select count(*) from pg_locks where locktype = 'advisory' and granted"
+            holders = (
+                "select count(distinct pid) from pg_locks where locktype = 'advisory' and granted"
+                " and database = (select oid from pg_database where datname = current_database())"
+            )
             assert await world.db.fetchval(holders) == 1
         await world.deposit(ALICE, 1)
         await world.mirrored()

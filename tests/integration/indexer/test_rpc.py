@@ -79,7 +79,7 @@ async def test_call__first_endpoint_dead__fails_over_and_stays() -> None:
 
 async def test_call__no_endpoint_answers__says_so() -> None:
     async with open_rpc(["http://127.0.0.1:9"], 7) as client:
-        with pytest.raises(RpcUnavailable, match="127.0.0.1:9"):
+        with pytest.raises(RpcUnavailable, match=r"127\.0\.0\.1"):
             await client.call("x")
 
 
@@ -101,6 +101,20 @@ async def test_call__busy__is_repeated() -> None:
     answers = [{"error": {"code": -32005, "message": "limit"}}, {"result": 1}]
     async with endpoint(lambda call: answers.pop(0)) as url, open_rpc([url], 7) as client:
         assert await client.call("x") == 1
+
+
+async def test_batch__refused_as_a_whole__is_refused_call_by_call() -> None:
+    async def refuse(request: web.Request) -> web.Response:
+        calls = await request.json()
+        if len(calls) == 1:
+            return web.json_response([{"id": calls[0]["id"], "result": "0x7"}])
+        return web.json_response({"id": None, "error": {"code": -32600, "message": "batch too large"}})
+
+    app = web.Application()
+    app.router.add_post("/", refuse)
+    async with TestServer(app) as server, open_rpc([str(server.make_url("/"))], 7) as client:
+        results = await client.batch([Call("x"), Call("y")])
+        assert [str(result) for result in results] == [f"{name}: batch too large (code -32600)" for name in ("x", "y")]
 
 
 async def test_call__result_of_another_type__is_a_disagreement() -> None:

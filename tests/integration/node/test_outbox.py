@@ -22,7 +22,7 @@ pytestmark = pytest.mark.integration
 KEY = bytes.fromhex("8f2a559490f0b9f5c4b1e1d8a4c6a0b7d3e2f1a09b8c7d6e5f40312233445566")
 SENDER = address_of(KEY)
 ACCOUNT = b"\xa1" * 20
-QUICK = SendPolicy(poll_s=0.02, resend_after_s=0.2, bump_after_s=60, back_off_s=0.05)
+QUICK = SendPolicy(poll_s=0.02, resend_after_s=0.2, bump_after_s=60, back_off_s=0.05, refuse_after_s=0.1)
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ async def reach(pool: Pool, row_id: int, *states: str, timeout_s: float = 15) ->
 
 async def until(condition: Callable[[], Awaitable[bool]], timeout_s: float = 15) -> None:
     async with asyncio.timeout(timeout_s):
-        while not await condition():  # noqa: ASYNC110 - nothing tells when it holds
+        while not await condition():
             await asyncio.sleep(0.02)
 
 
@@ -178,6 +178,26 @@ async def test_run__simulation_reverts__failed_with_reason_and_no_nonce(
         assert failed.error is not None
         assert failed.error.startswith("ERC20InsufficientBalance(sender=0x" + SENDER.hex())
     assert (await status(pool, nowhere)).error == "there is no contract at the target"
+
+
+async def test_run__simulation_fails_until_a_later_block__waits_for_it(
+    pool: Pool, anvil: AnvilChain, token: bytes, rpc: HttpRpc, signer: KeyFileSigner
+) -> None:
+    """The chain's newest block lags behind what the transaction follows from."""
+    patient = SendPolicy(poll_s=0.02, refuse_after_blocks=3, refuse_after_s=60)
+    early = await enqueue(pool, token, "early", encode_call("PaymentToken", "transfer", ACCOUNT, 7))
+    async with running(Sender(pool, rpc, signer, 31_337, patient)):
+        for _ in range(2):
+            await asyncio.sleep(0.2)
+            anvil.rpc("evm_mine")
+        slot = storage_slot_of_balance(anvil, token, SENDER)
+        anvil.rpc("anvil_setStorageAt", ["0x" + token.hex(), slot, "0x" + "00" * 31 + "07"])
+        await reach(pool, early, "mined")
+        bad = await enqueue(pool, token, "bad", encode_call("PaymentToken", "transfer", ACCOUNT, 7))
+        await asyncio.sleep(0.3)
+        assert (await status(pool, bad)).state == "queued"
+        anvil.rpc("anvil_mine", ["0x3"])
+        await reach(pool, bad, "failed", timeout_s=5)
 
 
 async def test_run__depends_on_transaction_in_flight__waits_and_succeeds(
@@ -270,24 +290,41 @@ async def test_run__no_block_for_long__fee_raised_and_mined_once(
 
 
 async def test_run__raised_but_earlier_signing_mined__found_under_its_hash(
-    pool: Pool, anvil: AnvilChain, token: bytes, sender: Sender, rpc: HttpRpc
+    pool: Pool, anvil: AnvilChain, token: bytes, rpc: HttpRpc, signer: KeyFileSigner
 ) -> None:
     anvil.rpc("evm_setAutomine", [False])
     row_id = await enqueue(pool, token, "a", mint(5))
-    async with running(sender):
+    async with running(Sender(pool, rpc, signer, 31_337, SendPolicy(poll_s=0.02, bump_after_s=0.5))):
         first = await reach(pool, row_id, "sent")
-    # The process was stopped after storing a replacement that no node ever saw.
-    async with pool.acquire() as db:
-        await db.execute(
-            "update wallet.outbox set transaction_hash = $2, replaced_hashes = array[transaction_hash] where id = $1",
-            row_id,
-            b"\x01" * 32,
-        )
+        raw = await pool.fetchval("select raw_transaction from wallet.outbox where id = $1", row_id)
+        await until(lambda: signed_again(pool, row_id, 2))
+    anvil.rpc("anvil_dropAllTransactions")
+    anvil.rpc("eth_sendRawTransaction", ["0x" + raw.hex()])
     anvil.rpc("evm_mine")
-    async with running(sender):
+    async with running(Sender(pool, rpc, signer, 31_337, QUICK)):
         mined = await reach(pool, row_id, "mined")
     assert mined.transaction_hash == first.transaction_hash
     assert balance(anvil, token) == 5
+
+
+async def test_run__node_forgot_the_transaction__sent_again_and_its_nonce_kept(
+    pool: Pool, anvil: AnvilChain, token: bytes, rpc: HttpRpc, signer: KeyFileSigner
+) -> None:
+    """The next ones neither take its nonce nor fail for want of its effect."""
+    anvil.rpc("evm_setAutomine", [False])
+    forgotten = await enqueue(pool, token, "forgotten", mint(7, SENDER))
+    policy = SendPolicy(poll_s=0.02, resend_after_s=1.5, refuse_after_s=0.1)
+    async with running(Sender(pool, rpc, signer, 31_337, policy)):
+        await reach(pool, forgotten, "sent")
+        anvil.rpc("anvil_dropAllTransactions")
+        other = await enqueue(pool, token, "other", mint(1))
+        dependent = await enqueue(pool, token, "dependent", encode_call("PaymentToken", "transfer", ACCOUNT, 7))
+        assert (await reach(pool, other, "sent")).nonce == 1
+        await reach(pool, dependent, "sent", "failed")
+        anvil.rpc("evm_mine")
+        found = [await reach(pool, row_id, "mined") for row_id in (forgotten, other, dependent)]
+    assert [row.nonce for row in found] == [0, 1, 2]
+    assert balance(anvil, token) == 8
 
 
 async def test_run__reorganised_away__sent_again_with_the_same_nonce(

@@ -17,6 +17,10 @@ async def mine(db: Connection, *, fail: str | None = None) -> int:
         " where chain_id = $1 returning block_number",
         CHAIN_ID,
     )
+    await db.execute(
+        "insert into blockchain.blocks (chain_id, number, hash, parent_hash, timestamp)"
+        " select chain_id, block_number, block_hash, block_hash, now() from blockchain.cursors on conflict do nothing"
+    )
     rows = await db.fetch("select id, kind, calldata from wallet.outbox where state = 'queued' order by id")
     for index, row in enumerate(rows):
         if row["kind"] == fail:
@@ -104,11 +108,11 @@ async def settle(db: Connection, block: int, index: int, batch: bytes) -> None:
         sign = -1 if side == 0 else 1
         fee -= sign * money
         await move(db, block, fill[:20], sign * money, -sign * delivered_wh)
-        fields = (number(fill, 21, 4), number(fill, 25, 2), number(fill, 27, 6), number(fill, 33, 6), money, delivered_wh)
+        names = (number(fill, start, length) for start, length in ((21, 4), (25, 2), (27, 6), (33, 6)))
         await db.execute(
             "insert into blockchain.settled_orders values"
             " ($1, $2, $3, $4, $5, $6, to_timestamp($7::bigint), $8, $9, $10, $11, $12, $13, $14, $15, $16)",
-            *(*place, entry, bytes(32), sequence, slot, version, fill[:20], side, *fields),
+            *(*place, entry, bytes(32), sequence, slot, version, fill[:20], side, *names, money, delivered_wh),
         )
     for entry in range(adjustments):
         item = batch[HEADER + orders * ORDER + entry * ADJUSTMENT :][:ADJUSTMENT]
@@ -164,15 +168,9 @@ async def reorganise(db: Connection, block: int) -> None:
     """Takes everything from ``block`` on out of the mirror; the transactions are on their way again."""
     await db.execute(UNDO, CHAIN_ID, block)
     for table in ("settled_orders", "settled_imbalances", "fact_settlement_exchange_orders_settled"):
-        await db.execute(
-            f"delete from blockchain.{table} where chain_id = $1 and block_number >= $2", CHAIN_ID, block
-        )
-    await db.execute(
-        "update blockchain.exchange_totals set next_sequence = 0, fees = 0 where chain_id = $1", CHAIN_ID
-    )
-    await db.execute(
-        "update wallet.outbox set state = 'queued', block_number = null where block_number >= $1", block
-    )
+        await db.execute(f"delete from blockchain.{table} where chain_id = $1 and block_number >= $2", CHAIN_ID, block)
+    await db.execute("update blockchain.exchange_totals set next_sequence = 0, fees = 0 where chain_id = $1", CHAIN_ID)
+    await db.execute("update wallet.outbox set state = 'queued', block_number = null where block_number >= $1", block)
     await db.execute(
         "update blockchain.cursors set block_number = $2, reorg_epoch = reorg_epoch + 1 where chain_id = $1",
         CHAIN_ID,

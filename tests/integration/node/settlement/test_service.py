@@ -13,7 +13,6 @@ from tests.integration.node.settlement.village import (
     CONTEXT,
     END,
     FLOWS,
-    Flow,
     GRID,
     HOME,
     NEIGHBOUR,
@@ -22,6 +21,7 @@ from tests.integration.node.settlement.village import (
     SLOT,
     SLOT_S,
     ZONE,
+    Flow,
     account_of,
     meter,
     trade,
@@ -130,7 +130,8 @@ async def test_advance__no_mandate__leaves_the_shortfall_to_the_grid(db: Connect
     before = await db.fetchval("select sum(cash) from blockchain.account_balances")
     await settle(db)
 
-    accounts = {row.account: row for row in await reads.accounts(db, (await reads.settlement(db, ZONE, SLOT)).settlement_id)}
+    settled = await reads.settlement(db, ZONE, SLOT)
+    accounts = {row.account: row for row in await reads.accounts(db, settled.settlement_id)}
     owed = -(accounts[account_of(BYSTANDER)].imbalance_money_nano // 1_000)
     assert accounts[account_of(BYSTANDER)].shortfall == owed > 0
     moved = {
@@ -141,8 +142,7 @@ async def test_advance__no_mandate__leaves_the_shortfall_to_the_grid(db: Connect
     assert moved[GRID] == accounts[GRID].imbalance_money_nano // 1_000 - owed
     fees = await db.fetchval("select fees from blockchain.exchange_totals")
     assert await db.fetchval("select sum(cash) from blockchain.account_balances") + fees == before
-    row = await reads.settlement(db, ZONE, SLOT)
-    assert fees * 1_000 == row.grid_fee_nano + row.residue_nano
+    assert fees * 1_000 == settled.grid_fee_nano + settled.residue_nano
 
 
 async def test_advance__chain_refuses__tries_again_with_the_same_number_then_fails(db: Connection) -> None:

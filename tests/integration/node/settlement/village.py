@@ -128,15 +128,15 @@ async def install(db: Connection, number: int) -> None:
     )
 
 
-async def trade(db: Connection, slot: int = SLOT) -> None:
+async def trade(db: Connection, slot: int = SLOT, domain: Domain = DOMAIN) -> None:
     """The plant sells 2,000 Wh: 1,200 to the home, 800 to the neighbour, at one price."""
-    await offer(db, PLANT, SELL, 2_000, 100_000, slot)
-    await offer(db, HOME, BUY, 1_200, 250_000, slot)
-    await offer(db, NEIGHBOUR, BUY, 800, 240_000, slot)
+    await offer(db, PLANT, SELL, 2_000, 100_000, slot, domain)
+    await offer(db, HOME, BUY, 1_200, 250_000, slot, domain)
+    await offer(db, NEIGHBOUR, BUY, 800, 240_000, slot, domain)
     await market.clear(db, RULES, ZONE, slot, slot - RULES.gate_lead_s)
 
 
-async def offer(db: Connection, number: int, side: int, energy_wh: int, limit: int, slot: int = SLOT) -> None:
+async def offer(db: Connection, number: int, side: int, energy_wh: int, limit: int, slot: int, domain: Domain) -> None:
     order = Order(
         trader=account_of(number),
         zone=ZONE,
@@ -151,9 +151,9 @@ async def offer(db: Connection, number: int, side: int, energy_wh: int, limit: i
         lane=(slot // SLOT_S * 10 + number) % 65_536,
         nonce=slot,
     )
-    signature = sign(order_digest(DOMAIN, order), key_of(number))
+    signature = sign(order_digest(domain, order), key_of(number))
     now_s = slot - RULES.gate_lead_s - 100.0
-    await market.accept_order(db, RULES, DOMAIN, CHAIN_ID, order, signature, now_s)
+    await market.accept_order(db, RULES, domain, CHAIN_ID, order, signature, now_s)
 
 
 async def meter(db: Connection, flows: Mapping[int, Flow] = FLOWS, slot: int = SLOT) -> None:
@@ -172,3 +172,15 @@ async def meter(db: Connection, flows: Mapping[int, Flow] = FLOWS, slot: int = S
             readings.append(SignedReading.recovered(reading, sign(reading_digest(reading), key_of(number))))
     outcomes = await metering.accept(db, readings, now_s=slot + SLOT_S, slot_s=SLOT_S)
     assert {outcome.state for outcome in outcomes} == {metering.Taken.VALIDATED}, outcomes
+
+
+async def meter_next(db: Connection, slot: int) -> None:
+    """Registers go on from where the first slot left them."""
+    readings = []
+    for number, last in (await metering.latest(db, FLOWS)).items():
+        flow = FLOWS[number]
+        reading = Reading(
+            number, slot + SLOT_S, last.counter + 1, last.import_wh + flow.import_wh, last.export_wh + flow.export_wh, 0
+        )
+        readings.append(SignedReading.recovered(reading, sign(reading_digest(reading), key_of(number))))
+    await metering.accept(db, readings, now_s=slot + SLOT_S, slot_s=SLOT_S)

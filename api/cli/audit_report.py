@@ -1,0 +1,82 @@
+"""The work and the words of ``gridtrace audit``."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+
+from contracts.addresses import Deployment
+from indexer.db import open_pool
+from indexer.errors import ConfigError
+from node.audit import service
+from node.audit.chain import ChainReader
+from node.audit.compare import Finding
+from node.config import NodeConfig
+from node.outbox import HttpRpc
+from node.settlement.context import SettlementContext
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedSlot:
+    """One settled slot and every difference in it."""
+
+    zone: int
+    delivery_start: datetime
+    findings: list[Finding]
+
+
+async def check(config: NodeConfig, start: str | None, end: str | None) -> list[CheckedSlot]:
+    """Recomputes every settled slot of all zones with ``start <= delivery_start < end`` (RFC 3339)."""
+    first, last = moment("--from", start, 0), moment("--to", end, sys.maxsize >> 24)
+    deployment = Deployment.load(config.indexer.deployment)
+    context = SettlementContext(
+        rules=config.market,
+        chain_id=config.indexer.chain_id,
+        deployment=deployment,
+        operator=config.operator,
+        grid_account=config.grid_account,
+        salt_secret=config.readings_salt_file.read_bytes(),
+    )
+    rpc = HttpRpc(config.indexer.rpc_urls)
+    chain = ChainReader(rpc, deployment.address("SettlementExchange"))
+    found = []
+    try:
+        async with open_pool(config.indexer.database_url, size=1) as pool, pool.acquire() as db:
+            for zone in config.zones:
+                async with db.transaction(isolation="repeatable_read", readonly=True):
+                    slots = await service.check_range(db, chain, context, zone, first, last)
+                found += [
+                    CheckedSlot(zone, datetime.fromtimestamp(slot, UTC), findings) for slot, findings in slots.items()
+                ]
+    finally:
+        await rpc.close()
+    return found
+
+
+def moment(option: str, text: str | None, default_s: int) -> int:
+    """Unix seconds of an RFC 3339 time; raises ConfigError for anything else."""
+    if text is None:
+        return default_s
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError([f"{option} {text!r} is not a time like 2025-06-17T10:00:00Z"]) from None
+    if parsed.tzinfo is None:
+        raise ConfigError([f"{option} {text!r} has no time zone: write 2025-06-17T10:00:00Z"])
+    return int(parsed.timestamp())
+
+
+def report(slots: Sequence[CheckedSlot], *, as_json: bool) -> str:
+    """Every difference, and how many there are in how many slots."""
+    differences = sum(len(slot.findings) for slot in slots)
+    if as_json:
+        return msgspec.json.encode({"slots": len(slots), "differences": differences, "checked": slots}).decode()
+    lines = [
+        f"zone {slot.zone} {slot.delivery_start:%Y-%m-%dT%H:%M:%SZ} {finding.kind} {finding.subject}: "
+        f"{finding.origin_expected} gives {finding.expected}, {finding.origin_actual} says {finding.actual}"
+        for slot in slots
+        for finding in slot.findings
+    ]
+    return "\n".join([*lines, f"{len(slots)} slots recomputed, {differences} differences"])

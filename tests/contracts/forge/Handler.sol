@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.35;
+
+import {ISettlementExchange} from "../../../contracts/src/interfaces/ISettlementExchange.sol";
+import {ReferenceExchange} from "../../../contracts/src/reference/ReferenceExchange.sol";
+import {Fixture} from "./Fixture.sol";
+
+/// @notice Random life of the exchange: people, the operator and the guardian act in any order. It remembers what was
+/// signed and what was settled, and notes every loss nobody allowed.
+contract Handler is Fixture {
+    struct Signed {
+        uint256 key;
+        ISettlementExchange.Order order;
+        uint256 filledWh;
+        int256 money;
+        uint256 fills;
+        bool dead;
+    }
+
+    uint256[3] internal keys = [ANNA_KEY, BEN_KEY, CLEO_KEY];
+    Signed[] internal orders;
+    uint48 private lastNonce;
+    uint32 private mandateNonce;
+
+    uint256 public settled;
+    uint256 public refused;
+    uint256 public withdrawn;
+    uint256 public consumed;
+    uint256 public unallowedLosses;
+    uint256 public budgetGrowths;
+    uint256 public unbalancedBatches;
+    uint256 public deadOrderFills;
+    uint256 public failedExits;
+
+    constructor() {
+        setUp();
+        for (uint256 i; i < keys.length; ++i) {
+            giveCash(vm.addr(keys[i]), 10_000_000);
+            giveEnergy(vm.addr(keys[i]), 10_000);
+            setMandate(keys[i], 1_000, 20_000, ++mandateNonce);
+        }
+    }
+
+    /* PEOPLE */
+
+    function deposit(uint256 who, uint96 cash) external {
+        if (exchange.paused()) return;
+        giveCash(account(who), bound(cash, 1, 1e12));
+    }
+
+    function produce(uint256 who, uint32 energyWh) external {
+        address owner = account(who);
+        (uint64 attestedWh,, uint64 slotEnd) = ledger.register(uint32(uint160(owner)));
+        attestOne(uint32(uint160(owner)), slotEnd, attestedWh); // a replay
+        vm.warp(block.timestamp + 60);
+        attestOne(uint32(uint160(owner)), uint64(block.timestamp), attestedWh + uint64(bound(energyWh, 0, 10_000)));
+        if (energyWh % 3 != 0) issueAll();
+    }
+
+    function issueAll() public {
+        uint32[] memory meters = new uint32[](keys.length);
+        for (uint256 i; i < keys.length; ++i) {
+            meters[i] = uint32(uint160(vm.addr(keys[i])));
+        }
+        ledger.issue(meters);
+    }
+
+    function correct(uint256 who, uint32 byWh) external {
+        uint32 meterId = uint32(uint160(account(who)));
+        (uint64 attestedWh,,) = ledger.register(meterId);
+        vm.prank(OPERATOR);
+        try ledger.correctRegister(meterId, attestedWh - uint64(bound(byWh, 0, attestedWh)), "audit") {} catch {}
+    }
+
+    function withdraw(uint256 who, uint96 cash, uint64 energyWh, bool wait) external {
+        address owner = account(who);
+        (uint256 held, uint256 heldWh,) = exchange.accountOf(owner);
+        vm.prank(owner);
+        exchange.requestWithdrawal(uint96(bound(cash, 0, held)), uint64(bound(energyWh, 0, heldWh)));
+        if (!wait) return;
+        vm.warp(block.timestamp + DELAY);
+        execute(who);
+    }
+
+    function execute(uint256 who) public {
+        vm.prank(account(who));
+        try exchange.executeWithdrawal() {
+            ++withdrawn;
+        } catch {}
+    }
+
+    function consume(uint256 who) external {
+        uint256 held = energy.balanceOf(account(who));
+        vm.prank(account(who));
+        energy.consume(held / 2);
+        consumed += held / 2;
+    }
+
+    function donate(uint256 who, uint256 cash) external {
+        uint256 held = euro.balanceOf(account(who));
+        vm.prank(account(who));
+        euro.transfer(address(exchange), bound(cash, 0, held));
+    }
+
+    function cancel(uint256 who) external {
+        vm.prank(account(who));
+        exchange.raiseNonce(++lastNonce + 1);
+        for (uint256 i; i < orders.length; ++i) {
+            if (orders[i].order.trader == account(who)) orders[i].dead = true;
+        }
+    }
+
+    function mandate(uint256 who, uint32 perSlot, uint32 budget) external {
+        setMandate(keys[who % keys.length], perSlot % 5_000, budget % 50_000, ++mandateNonce);
+    }
+
+    /// @dev 6: whatever the state, request and execute give back everything.
+    function exit(uint256 who) external {
+        uint256 state = vm.snapshotState();
+        address owner = account(who);
+        (uint256 cash, uint256 energyWh,) = exchange.accountOf(owner);
+        (uint256 euros, uint256 tokens) = (euro.balanceOf(owner), energy.balanceOf(owner));
+        vm.prank(owner);
+        exchange.requestWithdrawal(uint96(cash), uint64(energyWh));
+        vm.warp(block.timestamp + DELAY);
+        bool ok = true;
+        if (cash + energyWh != 0) {
+            vm.prank(owner);
+            try exchange.executeWithdrawal() {}
+            catch {
+                ok = false;
+            }
+        }
+        ok = ok && euro.balanceOf(owner) == euros + cash && energy.balanceOf(owner) == tokens + energyWh;
+        vm.revertToState(state);
+        if (!ok) ++failedExits;
+    }
+
+    /* OPERATOR AND GUARDIAN */
+
+    function toggle(bool paused, uint256 who, bool frozen) external {
+        if (paused && !exchange.paused()) {
+            vm.prank(OPERATOR);
+            exchange.pause();
+        } else if (exchange.paused()) {
+            exchange.unpause();
+        }
+        vm.prank(OPERATOR);
+        registry.setParticipant(account(who), T + 365 days, frozen ? 7 : 3, 276);
+    }
+
+    function takeFees(uint96 cash) external {
+        uint256 collected = exchange.fees();
+        if (collected == 0) return;
+        vm.prank(OPERATOR);
+        exchange.withdrawFees(OPERATOR, uint96(bound(cash, 1, collected)));
+    }
+
+    /// @dev A new or an old order on each side, filled as the operator likes.
+    function trade(uint256 seed) external {
+        uint256 buy = pick(seed, 0);
+        uint256 sell = pick(seed >> 64, 1);
+        uint48 fillWh = uint48(seed >> 128) % 400;
+        uint48 deliveredWh = fillWh == 0 ? 0 : uint48(seed >> 176) % (fillWh + 1);
+        int64 price = int64(int256(seed >> 224) % 300_000) - 20_000;
+        ReferenceExchange.Batch memory batch = batchOf(2, 0);
+        batch.fills[0] = fillOf(orders[buy].key, orders[buy].order, fillWh, up(price + 10_000, fillWh));
+        batch.fills[1] = fillOf(orders[sell].key, orders[sell].order, fillWh, -up(-price, fillWh));
+        (batch.fills[0].deliveredWh, batch.fills[1].deliveredWh) = (deliveredWh, deliveredWh);
+        if (play(batch)) {
+            note(buy, batch.fills[0]);
+            note(sell, batch.fills[1]);
+        }
+    }
+
+    function imbalance(uint256 from, uint256 to, uint16 money, bool later) external {
+        ReferenceExchange.Batch memory batch = batchOf(0, 2);
+        batch.deliveryStart = later ? T + SLOT : T;
+        batch.adjustments[0] = ReferenceExchange.Adjustment(account(from), -int64(uint64(money % 3_000)));
+        batch.adjustments[1] = ReferenceExchange.Adjustment(account(to), int64(uint64(money % 3_000)));
+        (, uint64 before,,) = exchange.mandateOf(account(from));
+        play(batch);
+        (, uint64 afterwards,,) = exchange.mandateOf(account(from));
+        if (afterwards > before) ++budgetGrowths;
+    }
+
+    /* BOOKKEEPING */
+
+    function play(ReferenceExchange.Batch memory batch) private returns (bool ok) {
+        (uint256 cash, uint256 energyWh) = sums();
+        uint256[3] memory before = [cashOf(anna), cashOf(ben), cashOf(cleo)];
+        bytes memory packed = encode(batch);
+        vm.prank(OPERATOR);
+        (ok,) = address(exchange).call(abi.encodeCall(exchange.settle, (packed)));
+        ok ? ++settled : ++refused;
+        (uint256 cashAfter, uint256 energyAfter) = sums();
+        if (cash != cashAfter || energyWh != energyAfter) ++unbalancedBatches;
+        for (uint256 i; i < keys.length; ++i) {
+            address owner = vm.addr(keys[i]);
+            if (cashOf(owner) < before[i] && !named(batch, owner)) ++unallowedLosses;
+        }
+    }
+
+    function note(uint256 index, ReferenceExchange.Fill memory fill) private {
+        Signed storage entry = orders[index];
+        if (entry.dead) ++deadOrderFills;
+        entry.filledWh += fill.fillWh;
+        entry.money += fill.money;
+        entry.fills += 1;
+        for (uint256 i; i < orders.length; ++i) {
+            ISettlementExchange.Order memory other = orders[i].order;
+            bool sameLane = other.trader == entry.order.trader && other.lane == entry.order.lane;
+            if (sameLane && other.nonce < entry.order.nonce) orders[i].dead = true;
+        }
+    }
+
+    function named(ReferenceExchange.Batch memory batch, address owner) private pure returns (bool) {
+        for (uint256 i; i < batch.fills.length; ++i) {
+            if (batch.fills[i].order.trader == owner) return true;
+        }
+        for (uint256 i; i < batch.adjustments.length; ++i) {
+            if (batch.adjustments[i].account == owner && batch.adjustments[i].money < 0) return true;
+        }
+        return false;
+    }
+
+    /// @dev Half of the time an order that was signed before, filled or not, cancelled or not.
+    function pick(uint256 seed, uint8 side) private returns (uint256) {
+        if (seed % 2 == 0) {
+            for (uint256 i; i < orders.length; ++i) {
+                uint256 index = (i + seed % 1_000) % orders.length;
+                if (orders[index].order.side == side) return index;
+            }
+        }
+        uint256 key = keys[(seed >> 8) % keys.length];
+        ISettlementExchange.Order memory order =
+            orderOf(key, side, uint48(seed >> 16) % 500, int48(int256((seed >> 32) % 300_000)) - 20_000);
+        if (seed % 8 != 1) order.limitPricePerKwh = side == 0 ? int48(400_000) : int48(-100_000);
+        if (seed % 16 == 3) order.expiry = uint32(T - 1);
+        (order.lane, order.nonce) = (uint16(seed >> 24) % 2, ++lastNonce);
+        orders.push(Signed(key, order, 0, 0, 0, order.expiry < T));
+        return orders.length - 1;
+    }
+
+    function up(int64 price, uint48 fillWh) private pure returns (int64) {
+        int256 nano = int256(price) * int256(uint256(fillWh));
+        return int64(nano / 1_000 + (nano % 1_000 > 0 ? int256(1) : int256(0)));
+    }
+
+    function account(uint256 who) private view returns (address) {
+        return vm.addr(keys[who % keys.length]);
+    }
+
+    /* FOR THE INVARIANTS */
+
+    /// @dev All cash with the fees, and all energy, in the vault's books.
+    function sums() public view returns (uint256 cash, uint256 energyWh) {
+        cash = exchange.fees();
+        for (uint256 i; i < keys.length; ++i) {
+            (uint256 held, uint256 heldWh,) = exchange.accountOf(vm.addr(keys[i]));
+            cash += held;
+            energyWh += heldWh;
+        }
+    }
+
+    function held() external view returns (uint256 cash, uint256 energyWh) {
+        return (euro.balanceOf(address(exchange)), energy.balanceOf(address(exchange)));
+    }
+
+    /// @dev Orders filled beyond their quantity, or at a price beyond their limit and a unit of rounding for each fill.
+    function brokenOrders() external view returns (uint256 broken) {
+        for (uint256 i; i < orders.length; ++i) {
+            Signed memory entry = orders[i];
+            int256 limitNano = int256(entry.order.limitPricePerKwh) * int256(entry.filledWh);
+            int256 dustNano = 1_000 * int256(entry.fills);
+            bool worse = entry.order.side == 0
+                ? entry.money * 1_000 > limitNano + dustNano
+                : entry.money * 1_000 < limitNano - dustNano;
+            if (entry.filledWh > entry.order.energyWh || worse) ++broken;
+        }
+    }
+
+    /// @dev Energy minted against the meters' registers; every meter's baseline was zero.
+    function registers() external view returns (uint256 attestedWh, uint256 issuedWh, uint256 supplyWh) {
+        for (uint256 i; i < keys.length; ++i) {
+            (uint64 attested, uint64 issued,) = ledger.register(uint32(uint160(vm.addr(keys[i]))));
+            attestedWh += attested;
+            issuedWh += issued;
+        }
+        supplyWh = energy.totalSupply();
+    }
+}

@@ -1,0 +1,140 @@
+import importlib
+import pkgutil
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
+from pydantic import BaseModel
+
+import api.rest
+import node
+from api import errors
+from api.limits import MAX_BODY_BYTES, Envelope
+from contracts.errors import GridtraceError
+from node.errors import Conflict, NotFound, Refused
+
+
+class Body(BaseModel):
+    energy_wh: int
+
+
+class Odd(GridtraceError):
+    """Something inside broke at /etc/secret."""
+
+    code = "odd"
+
+
+class Away(GridtraceError):
+    """A service inside is away."""
+
+    code = "odd-away"
+    retryable = True
+
+
+def application() -> FastAPI:
+    app = FastAPI()
+    app.add_middleware(Envelope)
+    errors.install(
+        app, lambda request, problem, headers: HTMLResponse(f"<h1>{problem['code']}</h1>", problem["status"])
+    )
+    raised: dict[str, Exception] = {
+        "refused": Refused("no"),
+        "missing": NotFound(),
+        "conflict": Conflict("twice"),
+        "odd": Odd(),
+        "away": Away(),
+        "bug": RuntimeError("secret stack"),
+        "database": ConnectionRefusedError("database at 10.0.0.1"),
+    }
+
+    @app.get("/v1/raise/{name}")
+    async def fail(name: str) -> None:
+        raise raised[name]
+
+    @app.post("/v1/bodies")
+    async def take(body: Body) -> Body:
+        return body
+
+    return app
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(application(), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
+def subclasses(kind: type[GridtraceError]) -> Iterator[type[GridtraceError]]:
+    for below in kind.__subclasses__():
+        yield below
+        yield from subclasses(below)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/v1/raise/refused", 422, "refused"),
+        ("/v1/raise/missing", 404, "not-found"),
+        ("/v1/raise/conflict", 409, "conflict"),
+        ("/v1/raise/odd", 500, "internal"),
+        ("/v1/raise/away", 503, "unavailable"),
+        ("/v1/raise/bug", 500, "internal"),
+        ("/v1/raise/database", 503, "unavailable"),
+        ("/v1/nowhere", 404, "not-found"),
+        ("/v1/bodies", 405, "method-not-allowed"),
+    ],
+)
+async def test_problem__every_kind_of_failure__has_its_status_and_code(
+    http: httpx.AsyncClient, path: str, status: int, code: str
+) -> None:
+    response = await http.get(path)
+    body = response.json()
+    assert (response.status_code, body["status"], body["code"]) == (status, status, code)
+    assert response.headers["content-type"] == "application/problem+json"
+    assert body["instance"] == path
+    assert body["trace_id"] == response.headers["x-trace-id"]
+    assert "secret" not in response.text
+    assert "10.0.0.1" not in response.text
+
+
+async def test_problem__invalid_body__points_at_the_field(http: httpx.AsyncClient) -> None:
+    response = await http.post("/v1/bodies", json={"energy_wh": "much"})
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["pointer"] == "#/energy_wh"
+
+
+async def test_problem__body_over_the_limit__is_413(http: httpx.AsyncClient) -> None:
+    response = await http.post("/v1/bodies", content=b"x" * (MAX_BODY_BYTES + 1))
+    assert (response.status_code, response.json()["code"]) == (413, "body-too-large")
+
+
+async def test_problem__service_away__says_when_to_try_again(http: httpx.AsyncClient) -> None:
+    assert (await http.get("/v1/raise/away")).headers["retry-after"] == "1"
+
+
+async def test_problem__browser_on_a_page__gets_a_page(http: httpx.AsyncClient) -> None:
+    response = await http.get("/slots/none", headers={"accept": "text/html"})
+    assert (response.status_code, response.text) == (404, "<h1>not-found</h1>")
+
+
+async def test_envelope__trace_context_given__is_kept(http: httpx.AsyncClient) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    response = await http.get("/v1/nowhere", headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
+    assert response.json()["trace_id"] == trace
+
+
+def test_status__every_refusal_of_the_node_and_api__is_published() -> None:
+    for package in (node, api.rest):
+        for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+            importlib.import_module(module.name)
+    products = [kind for kind in subclasses(Refused) if not kind.__module__.startswith("tests.")]
+    assert len(products) > 20
+    assert [kind.code for kind in products if kind.code not in errors.STATUS] == []
+
+
+def test_status__not_found_kinds__are_404_and_conflicts_409() -> None:
+    for kind, status in ((NotFound, 404), (Conflict, 409)):
+        assert {errors.STATUS[below.code] for below in subclasses(kind)} <= {status}

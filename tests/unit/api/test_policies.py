@@ -1,0 +1,101 @@
+"""Who may call what: every route declares it, and every answer is described."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi import APIRouter, FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+
+from api import errors, ws
+from api.deps import POLICIES, admin, public, signed_in
+from api.rest.routes import ROUTERS
+from api.web import pages
+
+ROUTES = [
+    route for router in (*ROUTERS, ws.router, pages.router) for route in router.routes if isinstance(route, APIRoute)
+]
+
+
+def calls(dependant: Dependant) -> Iterator[Any]:
+    for below in dependant.dependencies:
+        yield below.call
+        yield from calls(below)
+
+
+def policies(route: APIRoute) -> set[Any]:
+    return set(calls(route.dependant)) & set(POLICIES)
+
+
+def methods(route: APIRoute) -> set[str]:
+    return route.methods or set()
+
+
+def named(route: APIRoute) -> str:
+    return f"{min(methods(route))} {route.path}"
+
+
+def test_routes__all__are_looked_at() -> None:
+    assert len(ROUTES) > 35
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=named)
+def test_route__declares_who_may_call_it(route: APIRoute) -> None:
+    assert policies(route), f"{named(route)} has no policy"
+
+
+@pytest.mark.parametrize("route", [r for r in ROUTES if methods(r) & {"POST", "DELETE"}], ids=named)
+def test_route__that_changes_something__is_public_only_where_nothing_is_owned(route: APIRoute) -> None:
+    if policies(route) == {public}:
+        assert route.path in ("/v1/auth/nonce", "/v1/faucet")
+
+
+@pytest.mark.parametrize("path", ["/v1/participants", "/v1/meters"])
+def test_route__of_administrators__needs_the_role(path: str) -> None:
+    route = next(r for r in ROUTES if r.path == path and "POST" in methods(r))
+    assert policies(route) == {admin, signed_in}
+
+
+def document() -> dict[str, Any]:
+    app = FastAPI(responses=errors.RESPONSES)
+    errors.install(app, lambda request, problem, headers: pytest.fail("no page here"))
+    for router in ROUTERS:
+        app.include_router(router)
+    return app.openapi()
+
+
+def test_openapi__every_operation__describes_its_success_and_its_problems() -> None:
+    described = document()
+    assert described["openapi"].startswith("3.1")
+    for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            responses = operation["responses"]
+            assert operation.get("description"), f"{method} {path} has no description"
+            assert {"4XX", "5XX"} <= responses.keys()
+            for status, response in responses.items():
+                if status.startswith("2") and status != "204":
+                    assert "$ref" in str(response["content"]), f"{method} {path} {status} has no model"
+
+
+def test_openapi__every_reference__leads_somewhere() -> None:
+    described = document()
+
+    def references(part: Any) -> Iterator[str]:
+        if isinstance(part, dict):
+            if isinstance(part.get("$ref"), str):
+                yield part["$ref"]
+            for below in part.values():
+                yield from references(below)
+        elif isinstance(part, list):
+            for below in part:
+                yield from references(below)
+
+    names = {reference.removeprefix("#/components/schemas/") for reference in references(described)}
+    assert names <= described["components"]["schemas"].keys()
+
+
+def test_routers__no_path_and_method_twice() -> None:
+    pairs = [(path, method) for route in ROUTES for method in methods(route) for path in [route.path]]
+    assert len(pairs) == len(set(pairs))
+    assert all(isinstance(router, APIRouter) for router in ROUTERS)
