@@ -5,7 +5,7 @@ import json
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -118,9 +118,8 @@ class Hub:
     async def feed(self, services: Services) -> None:
         """Publishes what happens until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._feed_bus(services))
-            group.create_task(self._feed_blocks(services))
-            group.create_task(self._feed_pulse(services))
+            for source in (self._feed_bus, self._feed_blocks, self._feed_pulse):
+                group.create_task(_keep(source, services))
 
     async def _feed_bus(self, services: Services) -> None:
         async for channel, data in services.bus.subscribe(*_FROM_BUS):
@@ -159,6 +158,16 @@ class Hub:
             row = await db.fetchrow(_SQL["pulse"], services.chain_id)
         now = services.clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
         self.publish("status", "delta", {"now": now, **dict(row or {})})
+
+
+async def _keep(source: Callable[[Services], Awaitable[None]], services: Services) -> None:
+    """A fault in one source must not silence it or the others."""
+    while True:
+        try:
+            await source(services)
+        except Exception:
+            logger.exception("stream source=%s failed, starting it again", source.__name__)
+        await asyncio.sleep(RECONNECT_S)
 
 
 def _message(channel: str, seq: int, kind: str, data: Any) -> str:

@@ -65,5 +65,5 @@ class SimulatedClock:
         return datetime.fromtimestamp(self.now_s(), UTC)
 
     async def sleep_until(self, time_s: float) -> None:
-        while (left_s := (time_s - self.now_s()) / self.rate) > 0:
+        while (left_s := (time_s - self.now_s()) / self.rate) > 0:  # noqa: ASYNC110 -- time is waited for, no event
             await asyncio.sleep(min(left_s, 60.0))

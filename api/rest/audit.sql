@@ -1,10 +1,14 @@
--- slot_checks -- newest first, keyed by slot, zone and version in one number
-select zone, delivery_start, version, differences, findings, block_number, checked_at,
-    extract(epoch from delivery_start)::bigint as key
-from audit.slot_checks
-where ($1::bigint is null or zone = $1)
-  and ($2::bigint is null or delivery_start < to_timestamp($2::bigint))
-order by delivery_start desc, zone, version desc
+-- slot_checks -- the last look at each slot's newest version, newest first; the key is slot and zone in one number
+select * from (
+    select distinct on (delivery_start, zone)
+        zone, delivery_start, version, differences, findings, block_number, checked_at,
+        (extract(epoch from delivery_start)::bigint << 31) | zone as key
+    from audit.slot_checks
+    where $1::bigint is null or zone = $1
+    order by delivery_start, zone, version desc
+) as newest
+where $2::bigint is null or key < $2
+order by key desc
 limit $3;
 
 -- totals -- over all checked slots

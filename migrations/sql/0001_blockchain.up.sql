@@ -75,7 +75,7 @@ create table if not exists blockchain.account_balances (
     pending_cash    numeric(78, 0) not null default 0,
     pending_energy_wh numeric(78, 0) not null default 0,
     nonce           bigint not null default 0,
-    total_balance   numeric(78, 0) generated always as (cash + pending_cash) stored,
+    total_balance   numeric(78, 0) generated always as (cash) stored,
     energy_balances jsonb generated always as
         (('{"vault_wh":"' || energy_wh || '","pending_wh":"' || pending_energy_wh || '"}')::jsonb) stored,
     updated_block   bigint not null,
@@ -84,7 +84,7 @@ create table if not exists blockchain.account_balances (
 create index if not exists account_balances_account_id on blockchain.account_balances (account_id);
 comment on table blockchain.account_balances is
     'Vault accounts of the settlement exchange: cash in payment-token units, energy in Wh, order nonce floor';
-comment on column blockchain.account_balances.pending_cash is 'Requested withdrawal, not yet executed';
+comment on column blockchain.account_balances.pending_cash is 'Requested withdrawal, not yet executed; still part of cash';
 
 create table if not exists blockchain.exchange_totals (
     chain_id      bigint primary key,

@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 INBOX_SIZE: Final = 10_000
 FIRST_RETRY_S: Final = 0.5
+MOST_NAMES: Final = 10_000
 LAST_RETRY_S: Final = 30.0
 
 
@@ -107,6 +108,9 @@ class Outages:
     def failed(self, name: str, error: BaseException | str) -> float:
         """Notes a failure; returns the real seconds to wait before the next attempt, doubling each time."""
         outage = self._open.get(name)
+        if outage is None and len(self._open) >= MOST_NAMES:  # strangers choose some of the names
+            logger.debug("%s lost name=%s error=%s", self.what, name, error)
+            return FIRST_RETRY_S
         if outage is None:
             logger.warning("%s lost name=%s error=%s", self.what, name, error)
             wait_s = FIRST_RETRY_S

@@ -11,6 +11,7 @@ interface Slot {
 const HEIGHT = 240;
 const PAST = 96;
 const MICRO_PER_CENT = 10_000;
+const TIME_STEPS_S = [0.25, 0.5, 1, 2, 3, 6, 12, 24].map((hours) => hours * 3600);
 
 type Column = (number | null)[];
 type Columns = [number[], Column, Column];
@@ -56,7 +57,7 @@ function axis(scale: string, side: number): uPlot.Axis {
 }
 
 function options(width: number): uPlot.Options {
-  const bars = uPlot.paths.bars?.({ size: [0.78, 40], align: 1 });
+  const bars = uPlot.paths.bars?.({ size: [0.8, 120], align: 1 });
   const steps = uPlot.paths.stepped?.({ align: 1 });
   return {
     width,
@@ -65,7 +66,7 @@ function options(width: number): uPlot.Options {
     cursor: { points: { size: 7 }, y: false },
     scales: { x: { time: true }, price: {}, volume: { range: (_plot, _low, high) => [0, (high || 1) * 1.6] } },
     axes: [
-      { ...axis("x", 2), size: 30, grid: { show: false }, values: (_plot, seconds) => seconds.map(utc) },
+      { ...axis("x", 2), size: 30, grid: { show: false }, incrs: TIME_STEPS_S, values: (_plot, seconds) => seconds.map(utc) },
       axis("price", 3),
       axis("volume", 1),
     ],

@@ -28,8 +28,8 @@ contract ProductionLedger is IProductionLedger, IMeterMirror, AccessManaged {
     uint64 public immutable correctionWindow;
 
     mapping(address account => bool) public isAttester;
-    /// @dev Packed as `MeterWord` says.
-    mapping(uint32 meterId => uint256) private _meters;
+    /// @dev One word for every possible meter id, packed as `MeterWord` says. An array, whose slots need no hashing.
+    uint256[1 << 32] private _meters;
 
     constructor(
         address authority,
@@ -144,11 +144,13 @@ contract ProductionLedger is IProductionLedger, IMeterMirror, AccessManaged {
             uint64 attestedWh = meter.attested();
             if (registerWh < attestedWh) revert RegisterFell(meterId, attestedWh, registerWh);
             unchecked {
-                // 64-bit power and 40-bit time do not fill 256 bits. Rounded up: a whole Wh may be shown a moment
-                // before the cap's fraction is reached.
-                uint64 growthWh = registerWh - attestedWh;
-                uint256 capWh = (uint256(maxPowerW) * (slotEnd - lastSlotEnd) + 3_599) / 3_600;
-                if (growthWh > capWh) revert RegisterGrewTooMuch(meterId, growthWh, capWh);
+                // 64-bit energy and power and 40-bit time: no product fills 256 bits.
+                uint256 growthWh = registerWh - attestedWh;
+                uint256 mostWs = uint256(maxPowerW) * (slotEnd - lastSlotEnd);
+                // Rounded up: a whole Wh may be shown a moment before the cap's fraction is reached.
+                if (growthWh * 3_600 > mostWs + 3_599) {
+                    revert RegisterGrewTooMuch(meterId, uint64(growthWh), (mostWs + 3_599) / 3_600);
+                }
             }
         }
         _meters[meterId] = meter.withAttested(registerWh, slotEnd);

@@ -1,0 +1,63 @@
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from api.hub import CHANNELS, QUEUE_LENGTH, Hub, Overrun
+
+
+def read(text: str) -> dict[str, Any]:
+    message: dict[str, Any] = json.loads(text)
+    return message
+
+
+async def test_listen__first_messages__are_hello_and_snapshots() -> None:
+    hub = Hub()
+    hub.publish("blocks", "delta", {"number": 5})
+    with hub.listen(["blocks"]) as listener:
+        hello, snapshot = read(await listener.next()), read(await listener.next())
+    assert hello["data"] == {"stream_id": hub.stream_id, "channels": list(CHANNELS)}
+    assert (snapshot["type"], snapshot["seq"], snapshot["data"]) == ("snapshot", 1, {"number": 5})
+
+
+async def test_publish__each_channel__counts_by_itself() -> None:
+    hub = Hub()
+    with hub.listen(["blocks", "audit"]) as listener:
+        for _ in range(3):
+            await listener.next()
+        for channel in ("blocks", "audit", "blocks"):
+            hub.publish(channel, "delta", {})
+        found = [read(await listener.next()) for _ in range(3)]
+    assert [(message["channel"], message["seq"]) for message in found] == [("blocks", 1), ("audit", 1), ("blocks", 2)]
+
+
+async def test_publish__channel_not_subscribed__is_not_heard() -> None:
+    hub = Hub()
+    with hub.listen(["blocks"]) as listener:
+        await listener.next(), await listener.next()
+        hub.publish("audit", "delta", {})
+        listener.unsubscribe(["blocks"])
+        hub.publish("blocks", "delta", {})
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(listener.next(), 0.01)
+
+
+async def test_publish__listener_too_slow__ends_instead_of_missing_one() -> None:
+    hub = Hub()
+    with hub.listen(["blocks"]) as listener:
+        for _ in range(QUEUE_LENGTH):
+            hub.publish("blocks", "delta", {})
+        with pytest.raises(Overrun):
+            await listener.next()
+
+
+async def test_close__waiting_listener__ends_at_once() -> None:
+    hub = Hub()
+    with hub.listen([]) as listener:
+        await listener.next()
+        waiting = asyncio.create_task(listener.next())
+        await asyncio.sleep(0)
+        hub.close()
+        with pytest.raises(Overrun):
+            await asyncio.wait_for(waiting, 1)
