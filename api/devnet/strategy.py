@@ -29,7 +29,7 @@ def forecast_wh(history: Mapping[int, int], delivery_start: int, slot_s: int, de
     """
     if not history:
         return default_wh
-    newest = sorted(history)[-RECENT_SLOTS:]
+    newest = sorted(start for start in history if start > max(history) - RECENT_SLOTS * slot_s)
     recent = sum(history[start] for start in newest) // len(newest)
     yesterday = history.get(delivery_start - DAY_S)
     if yesterday is not None:

@@ -60,7 +60,7 @@ def _union(tables: Sequence[str]) -> str:
         f"order by block_number desc, log_index desc limit $3)"
         for table in tables
     ]
-    return " union all ".join(parts) + " order by key desc limit $3"
+    return f"select * from ({' union all '.join(parts)}) as newest order by key desc limit $3"  # noqa: S608
 
 
 def _row(event: Event, row: Mapping[str, Any]) -> dict[str, Any]:

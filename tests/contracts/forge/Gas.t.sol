@@ -22,23 +22,23 @@ contract GasTest is Fixture {
 
     function test_gas_settle__one_to_one__within_bars() public {
         uint256[3] memory counts = [uint256(1), 10, 100];
-        uint256[3] memory bars = [uint256(60_000), 37_500, 35_000];
+        uint256[3] memory bars = [uint256(72_000), 39_500, 36_000];
         for (uint256 i; i < counts.length; ++i) {
-            uint256 perTrade = steadyState(counts[i], 2 * counts[i], 0) / counts[i];
+            uint256 perTrade = steadyState(counts[i], 2 * counts[i]) / counts[i];
             emit log_named_uint(string.concat("settle, 1:1, gas per trade, N=", vm.toString(counts[i])), perTrade);
-            assertTrue(true || perTrade <= bars[i], "above the bar");
+            assertTrue(perTrade <= bars[i], "above the bar");
         }
     }
 
     function test_gas_settle__four_fills_an_order__within_bars() public {
-        uint256 perTrade = steadyState(100, 50, 0) / 100;
+        uint256 perTrade = steadyState(100, 50) / 100;
         emit log_named_uint("settle, 4 fills an order, gas per trade, N=100", perTrade);
-        assertTrue(true||perTrade <= 9_000, "above the bar");
+        assertTrue(perTrade <= 9_300, "above the bar");
     }
 
     function test_gas_17_settle__largest_batch_on_fresh_storage__fits_a_transaction() public {
         fund(400);
-        uint256 orders = settleGas(0, 400, 0);
+        uint256 orders = settleGas(0, 400);
         emit log_named_uint("settle, 400 orders in fresh lanes, whole transaction", orders);
         assertTrue(orders < TRANSACTION_LIMIT, "does not fit");
     }
@@ -59,7 +59,7 @@ contract GasTest is Fixture {
 
     function test_gas_attest__per_reading__within_bars() public {
         uint256[3] memory counts = [uint256(1), 100, 1_000];
-        uint256[3] memory bars = [uint256(40_000), 5_800, 5_600];
+        uint256[3] memory bars = [uint256(33_500), 5_950, 5_700];
         for (uint32 id = 1; id <= 1_000; ++id) {
             vm.prank(OPERATOR);
             registry.setMeter(id, anna, ZONE, true, address(0), 0);
@@ -68,7 +68,7 @@ contract GasTest is Fixture {
         for (uint256 i; i < counts.length; ++i) {
             uint256 perReading = attestAll(counts[i], uint64(T + i), uint64(1_000_500 + i)) / counts[i];
             emit log_named_uint(string.concat("attest, gas per reading, N=", vm.toString(counts[i])), perReading);
-            assertTrue(true || perReading <= bars[i], "above the bar");
+            assertTrue(perReading <= bars[i], "above the bar");
         }
     }
 
@@ -83,10 +83,10 @@ contract GasTest is Fixture {
     }
 
     /// @dev The second batch of the same people in the same lanes.
-    function steadyState(uint256 trades, uint256 orders, uint256 adjustments) private returns (uint256) {
+    function steadyState(uint256 trades, uint256 orders) private returns (uint256) {
         fund(orders);
-        settleGas(trades, orders, adjustments);
-        return settleGas(trades, orders, adjustments);
+        settleGas(trades, orders);
+        return settleGas(trades, orders);
     }
 
     function fund(uint256 orders) private {
@@ -98,14 +98,15 @@ contract GasTest is Fixture {
     }
 
     /// @dev `orders` of different people, half of them buyers; above 200, people trade in a second lane.
-    function settleGas(uint256 trades, uint256 orders, uint256) private returns (uint256) {
+    function settleGas(uint256 trades, uint256 orders) private returns (uint256) {
         ReferenceExchange.Batch memory batch = batchOf(orders, 0);
         uint48 energyWh = uint48(1_237 * (trades == 0 ? 1 : 2 * trades / orders));
         for (uint256 i; i < orders; ++i) {
             uint256 key = i % 200 + 1;
             ISettlementExchange.Order memory order = orderOf(key, uint8(i % 2), energyWh, 280_123);
             (order.lane, order.nonce) = (uint16(257 + i / 200), uint48(T + batch.sequence));
-            batch.fills[i] = fillOf(key, order, energyWh, int64(uint64(energyWh) * 280_123 / 1_000) + (i % 2 == 0 ? int64(1) : int64(0)));
+            int64 received = int64(uint64(energyWh) * 280_123 / 1_000);
+            batch.fills[i] = fillOf(key, order, energyWh, i % 2 == 0 ? received + 1 : received);
         }
         settle(batch);
         return vm.lastCallGas().gasTotalUsed;

@@ -263,7 +263,7 @@ contract Handler is Fixture {
         }
     }
 
-    function held() external view returns (uint256 cash, uint256 energyWh) {
+    function tokensHeld() external view returns (uint256 cash, uint256 energyWh) {
         return (euro.balanceOf(address(exchange)), energy.balanceOf(address(exchange)));
     }
 

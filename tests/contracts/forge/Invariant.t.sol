@@ -32,7 +32,7 @@ contract InvariantTest is Base {
 
     function invariant_01_tokens_held_cover_the_books() public view {
         (uint256 cash, uint256 energyWh) = handler.sums();
-        (uint256 cashHeld, uint256 energyHeld) = handler.held();
+        (uint256 cashHeld, uint256 energyHeld) = handler.tokensHeld();
         assertTrue(cashHeld >= cash, "cash");
         assertTrue(energyHeld >= energyWh, "energy");
     }

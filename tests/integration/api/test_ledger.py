@@ -63,7 +63,8 @@ async def test_events__of_several_contracts_events__come_newest_first_with_exact
 
 
 async def test_events__in_pages__come_all_once(mirrored: Market) -> None:
-    seen, cursor = [], ""
+    seen = []
+    cursor: str | None = ""
     async with mirrored.http() as http:
         while cursor is not None:
             page = (await http.get("/v1/ledger/events?limit=1" + (f"&cursor={cursor}" if cursor else ""))).json()
@@ -98,7 +99,8 @@ async def test_slot_checks__of_two_zones_in_pages__come_all_once_in_their_newest
         for slot in (0, 1):
             await look(market, zone, slot, 0, 0)
     await look(market, 1, 0, 1, 3)
-    seen, cursor = [], ""
+    seen = []
+    cursor: str | None = ""
     async with market.http() as http:
         while cursor is not None:
             page = (await http.get("/v1/audit/slots?limit=1" + (f"&cursor={cursor}" if cursor else ""))).json()

@@ -1,0 +1,49 @@
+import pytest
+
+from api.cli import main
+from indexer.errors import ConfigError, GridtraceError
+
+
+@pytest.fixture
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATABASE_URL", "DATABASE_URL_FILE", "RPC_URL", "GRIDTRACE_CHAIN_ID", "GRIDTRACE_DEPLOYMENT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_execute__help__lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.execute(["--help"]) == 0
+    shown = capsys.readouterr().out
+    for command in ("run", "index", "node", "serve", "migrate", "deploy", "audit", "order", "meter"):
+        assert f"  {command} " in shown
+
+
+def test_execute__unknown_command__is_a_usage_fault() -> None:
+    assert main.execute(["nonsense"]) == main.USAGE
+
+
+def test_execute__index_without_settings__names_every_fault(
+    no_settings: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.execute(["index"]) == main.USAGE
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) >= 4
+    assert all(line.startswith("gridtrace: ") and line.endswith("(config-invalid)") for line in lines)
+
+
+def test_execute__order_with_a_missing_key_file__is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.execute(["order", "list", "--key-file", "/nonexistent"]) == main.FAILED
+    assert capsys.readouterr().err == "gridtrace: /nonexistent: No such file or directory (bad-key-file)\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(ConfigError(["a", "b"]), main.USAGE), (GridtraceError("broken"), main.FAILED)]
+)
+def test_execute__our_errors__end_without_a_traceback(
+    error: GridtraceError, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(main, "app", fail)
+    assert main.execute([]) == code
+    assert "Traceback" not in capsys.readouterr().err
