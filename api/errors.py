@@ -19,6 +19,7 @@ from node.errors import Conflict, NotFound, Refused
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_S: Final = 1
+NOWHERE: Final = "there is nothing at this address"
 INTERNAL: Final = "a fault of ours; tell us the trace id"
 
 STATUS: Final[Mapping[str, int]] = {
@@ -232,7 +233,8 @@ async def _on_validation(request: Request, error: Exception) -> Response:
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = _BY_STATUS.get(error.status_code, "request-invalid")
-    return problem(request, error.status_code, code, str(error.detail), headers=error.headers)
+    detail = NOWHERE if error.status_code == 404 else str(error.detail)
+    return problem(request, error.status_code, code, detail, headers=error.headers)
 
 
 async def _on_unreachable(request: Request, error: Exception) -> Response:

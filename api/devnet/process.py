@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from indexer.errors import GridtraceError
+from indexer.errors import ConfigError, GridtraceError
 
 _WRAPPER = Path(__file__).with_name("child.py")
 _PACKAGES = Path(__file__).parents[2]
@@ -29,6 +29,27 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+def reserve(wanted: int | None, usual: int) -> socket.socket:
+    """A socket bound to the wanted port, else to the usual one, else to a free one; it keeps others off while open.
+
+    Raises:
+        ConfigError: the wanted port is taken.
+    """
+    for port in (wanted,) if wanted else (usual, 0):
+        place = socket.socket()
+        # As servers do: connections of an earlier run that linger are no hindrance.
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            if not port or not listens("127.0.0.1", port):
+                place.bind(("127.0.0.1", port))
+                return place
+        except OSError:
+            place.close()
+            continue
+        place.close()
+    raise ConfigError([f"--port {wanted}: the port is taken"])
 
 
 def listens(host: str, port: int, timeout_s: float = 0.5) -> bool:

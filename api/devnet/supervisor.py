@@ -27,12 +27,14 @@ from api.devnet.lag import LagMeter
 from api.devnet.meter_spec import write_spec
 from api.devnet.participant import Identity
 from api.devnet.participants import write_spec as write_participants
-from api.devnet.process import Service, free_port, listens
+from api.devnet.process import Service, ServiceFailed, listens, reserve
 from api.devnet.programs import Program, Server
 from api.devnet.settings import FIRST_MARKET_S, SLOT_S, Folder, Memory, Wishes, remembered
 from api.devnet.steerer import ChainCallFailed, ChainControl, Steerer, check_pace, replace
 from api.devnet.view import View
 from api.devnet.watcher import Watcher
+from contracts.addresses import Deployment
+from contracts.typed_data import checksum
 from indexer import migrate
 from indexer.clock import SimulatedClock
 from node.deploy import deploy
@@ -99,14 +101,26 @@ async def _until_signalled(this: Run) -> report.Summary | None:
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:
         return await task
+    except BaseExceptionGroup as group:
+        # Background tasks end with the run; what ended it first is what a person needs to know.
+        raise first_of(group) from group
     except asyncio.CancelledError:
         this.view.note("stopped; the same command goes on from here")
         return None
 
 
+def first_of(error: BaseException) -> BaseException:
+    """The first fault in a group of faults."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
 async def play(this: Run) -> report.Summary | None:
     """Every step of a run, in order."""
     async with AsyncExitStack() as stack:
+        place = stack.enter_context(reserve(this.wishes.port, DEFAULT_PORT))
+        port = place.getsockname()[1]
         stack.push_async_callback(this.watcher.stop)
         database_url, redis_url, mqtt_url, rpc_url, anvil = await start_services(this)
         control = ChainControl(rpc_url)
@@ -125,7 +139,6 @@ async def play(this: Run) -> report.Summary | None:
             background(steerer.run())
             await fund(control, this.keys)
         await deploy_contracts(this, rpc_url)
-        port = this.wishes.port or _page_port()
         page = f"http://127.0.0.1:{port}"
         variables = programs.settings(
             this.folder, this.keys, clock,
@@ -134,6 +147,8 @@ async def play(this: Run) -> report.Summary | None:
         )  # fmt: skip
         replace(this.folder.environment, msgspec.json.format(msgspec.json.encode(variables)))
         background(lag.run())
+        # Until now nobody else could take the port.
+        place.close()
         await start_processes(this, variables, port)
         await start_meters(this, clock, mqtt_url)
         await take_in(this, page)
@@ -205,12 +220,20 @@ async def take_in(this: Run, page: str) -> None:
     limits = await asyncio.to_thread(fuses_w, this.memory, this.people)
     async with Client(page, this.keys.key("operator")) as operator:
         await enrol.wait_until("the API", operator.ready, READY_S)
+        await check_own(this, operator)
         await operator.sign_in()
         sent = await enrol.enrol(operator, this.people, this.keys, limits)
     async with Client(page, this.keys.key("grid")) as grid:
         await grid.sign_in()
         await enrol.supply(grid)
     this.view.step(f"{len(this.people)} participants and their meters are registered ({sent} transactions)")
+
+
+async def check_own(this: Run, client: Client) -> None:
+    """Raises ServiceFailed where another Gridtrace took the port and answers in place of ours."""
+    ours = {name: checksum(address) for name, address in Deployment.load(this.folder.deployment).addresses.items()}
+    if (await client.contracts()).contracts != ours:
+        raise ServiceFailed("another Gridtrace answers on the port of the page: choose another --port")
 
 
 async def start_meters(this: Run, clock: SimulatedClock, mqtt_url: str) -> None:
@@ -272,10 +295,6 @@ async def _last_snapshot(steerer: Steerer) -> None:
         await steerer.save()
     except ChainCallFailed as error:
         logger.warning("no last snapshot error=%s", error)
-
-
-def _page_port() -> int:
-    return free_port() if listens("127.0.0.1", DEFAULT_PORT) else DEFAULT_PORT
 
 
 def _modbus_port() -> int:

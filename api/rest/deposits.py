@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from api.deps import Reader, Site, Writer, by_signature, public
+from api.errors import NOWHERE
 from api.rest.accepted import Accepted, IdempotencyKey
 from api.rest.contracts import SigningDomain, payment_token_domain
 from api.rest.fields import Address, Answer, Instant, Natural, Request, Second, Signature, seconds
@@ -84,7 +85,7 @@ async def faucet(
 ) -> Accepted:
     """Devnet money into an account's wallet; on any other chain there is no such place."""
     if not site.config.devnet:
-        raise NotFound("Not Found")
+        raise NotFound(NOWHERE)
     outbox_id = await participants.faucet(
         db, site.chain, account=body.account, amount=body.amount, request_id=idempotency_key
     )

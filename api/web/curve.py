@@ -8,7 +8,7 @@ WIDTH: Final = 720
 HEIGHT: Final = 320
 LEFT: Final = 56
 RIGHT: Final = 16
-TOP: Final = 16
+TOP: Final = 34
 BOTTOM: Final = 44
 TICKS: Final = 5
 

@@ -99,8 +99,13 @@ export function startChart(): () => void {
   const draw = async (): Promise<void> => {
     const data = await load(zone);
     box.classList.toggle("waiting", data[0].length === 0);
-    if (plot === undefined) plot = new uPlot(options(box.clientWidth), data, box);
-    else plot.setData(data);
+    if (plot !== undefined) {
+      plot.setData(data);
+      return;
+    }
+    box.replaceChildren();
+    box.classList.add("drawn");
+    plot = new uPlot(options(box.clientWidth), data, box);
   };
   const redraw = (): void => {
     draw().catch((error: unknown) => console.info("chart not drawn:", error));

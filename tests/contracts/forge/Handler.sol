@@ -224,19 +224,18 @@ contract Handler is Fixture {
         return false;
     }
 
-    /// @dev Half of the time an order that was signed before, filled or not, cancelled or not.
+    /// @dev Now and then one of the latest orders again, filled or not, cancelled or not.
     function pick(uint256 seed, uint8 side) private returns (uint256) {
-        if (seed % 2 == 0) {
-            for (uint256 i; i < orders.length; ++i) {
-                uint256 index = (i + seed % 1_000) % orders.length;
-                if (orders[index].order.side == side) return index;
+        if (seed % 4 == 0 && orders.length > 16) {
+            for (uint256 i = 1 + (seed >> 4) % 8; i <= 16; ++i) {
+                if (orders[orders.length - i].order.side == side) return orders.length - i;
             }
         }
         uint256 key = keys[(seed >> 8) % keys.length];
         ISettlementExchange.Order memory order =
-            orderOf(key, side, uint48(seed >> 16) % 500, int48(int256((seed >> 32) % 300_000)) - 20_000);
-        if (seed % 8 != 1) order.limitPricePerKwh = side == 0 ? int48(400_000) : int48(-100_000);
-        if (seed % 16 == 3) order.expiry = uint32(T - 1);
+            orderOf(key, side, 200 + uint48(seed >> 16) % 500, int48(int256((seed >> 32) % 300_000)) - 20_000);
+        if (seed % 8 != 7) order.limitPricePerKwh = side == 0 ? int48(400_000) : int48(-100_000);
+        if (seed % 16 == 9) order.expiry = uint32(T - 1);
         (order.lane, order.nonce) = (uint16(seed >> 24) % 2, ++lastNonce);
         orders.push(Signed(key, order, 0, 0, 0, order.expiry < T));
         return orders.length - 1;
