@@ -48,11 +48,11 @@ class PlantFile:
 
 PLANTS: Final = (
     PlantFile("serf_east_15min_ac_power.csv", "ac_power", None),
-    PlantFile("ac_power_inv_7539.csv", "value_normalized", 10_000),
-    PlantFile("nrel_1axis_tracker_mesa_ac_power.csv", "ac_power", 15_000),
-    PlantFile("nrel_RSF_II.csv", "ac_power_kw_1137", 12_000),
+    PlantFile("ac_power_inv_7539.csv", "value_normalized", 4_000),
+    PlantFile("nrel_1axis_tracker_mesa_ac_power.csv", "ac_power", 5_000),
+    PlantFile("nrel_RSF_II.csv", "ac_power_kw_1137", 5_000),
     PlantFile("serf_west_15min.csv", "ac_power__773", None),
-    PlantFile("ac_power_inv_2173.csv", "value_normalized", 10_000),
+    PlantFile("ac_power_inv_2173.csv", "value_normalized", 4_000),
 )
 
 # One in twelve each is not a plain household: a shop, a farm, a home with its own PV, one with a battery too.

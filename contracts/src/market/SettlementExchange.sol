@@ -30,11 +30,14 @@ contract SettlementExchange is Vault {
         uint64 deliveryStart;
         /// @dev Where `_newOrderWords` keeps what is hashed.
         uint256 orderWords;
-        /// @dev Four counters of 64 bits, from the low end: bought, sold, received, delivered Wh. MAX_ENTRIES times 48
-        /// bits cannot carry into the next.
-        uint256 energyWh;
+        /// @dev Bought minus sold.
+        int256 fillWh;
+        /// @dev Received minus delivered.
+        int256 deliveredWh;
         /// @dev Paid and charged minus received and credited: the fee.
         int256 money;
+        /// @dev Bought plus sold.
+        uint256 tradedWh;
     }
 
     /// @notice Most orders and adjustments in a batch; in the worst case it stays below the limit of a transaction.
@@ -145,12 +148,8 @@ contract SettlementExchange is Vault {
 
     /// @dev The fee may be what the cap allows on the energy sold, and one unit of rounding for each entry.
     function _checkSums(Batch memory sums, uint256 entries) private view returns (uint64 fee) {
-        uint256 energyWh = sums.energyWh;
-        int256 soldWh = int64(uint64(energyWh >> 64));
-        int256 fillBalance = int64(uint64(energyWh)) - soldWh;
-        int256 deliveryBalance = int256(int64(uint64(energyWh >> 128))) - int64(uint64(energyWh >> 192));
-        if (fillBalance != 0 || deliveryBalance != 0) revert EnergyNotConserved(fillBalance, deliveryBalance);
-        uint256 most = maxFeePerKwh * uint256(soldWh) / 1_000 + entries;
+        if (sums.fillWh != 0 || sums.deliveredWh != 0) revert EnergyNotConserved(sums.fillWh, sums.deliveredWh);
+        uint256 most = maxFeePerKwh * (sums.tradedWh / 2) / 1_000 + entries;
         if (most > type(uint64).max) most = type(uint64).max;
         if (sums.money < 0 || uint256(sums.money) > most) revert FeeOutOfRange(sums.money, most);
         return uint64(uint256(sums.money));
@@ -240,8 +239,10 @@ contract SettlementExchange is Vault {
             if (worseByNano >= 1_000) revert WorseThanLimit(trader, money, limit, fillWh);
             int256 paid = sign * money;
             int256 receivedWh = sign * int256(uint256(deliveredWh));
-            sums.energyWh += (fillWh | uint256(deliveredWh) << 128) << (uint256(side) << 6);
+            sums.fillWh += sign * int256(uint256(fillWh));
+            sums.deliveredWh += receivedWh;
             sums.money += paid;
+            sums.tradedWh += fillWh;
             return account.exchanged(trader, -paid, receivedWh);
         }
     }
