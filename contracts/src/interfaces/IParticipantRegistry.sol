@@ -69,7 +69,8 @@ interface IParticipantRegistry {
     function setParticipant(address account, uint64 kycUntil, uint8 flags, uint16 country) external;
 
     /// @notice Adds or changes one meter. Registrar only. Meter ids are never reused for another device.
-    function setMeter(uint32 meterId, address owner, uint32 zone, bool active, address key, bytes32 plantId) external;
+    function setMeter(uint32 meterId, address owner, uint32 zone, bool active, address key, bytes32 plantId)
+        external;
 
     function participant(address account) external view returns (Participant memory);
 

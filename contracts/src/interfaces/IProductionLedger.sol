@@ -10,7 +10,9 @@ interface IProductionLedger {
     /// @param slotEnd Unix seconds at which the registers were read.
     /// @param readingsRoot Merkle root over all salted readings of the zone and slot (EnergyConsumption stays private).
     /// @param registers Packed big-endian entries of 12 bytes: uint32 meterId, uint64 registerWh.
-    event RegistersAttested(uint32 indexed zone, uint64 indexed slotEnd, bytes32 readingsRoot, bytes registers);
+    event RegistersAttested(
+        uint32 indexed zone, uint64 indexed slotEnd, bytes32 readingsRoot, bytes registers
+    );
 
     /// @notice A register was lowered by a correction, with its reason.
     event RegisterCorrected(uint32 indexed meterId, uint64 fromWh, uint64 toWh, bytes32 reason);
@@ -58,5 +60,8 @@ interface IProductionLedger {
     function issue(uint32[] calldata meterIds) external;
 
     /// @notice Attested and issued registers of a meter, in Wh, and when it was last attested.
-    function register(uint32 meterId) external view returns (uint64 attestedWh, uint64 issuedWh, uint64 slotEnd);
+    function register(uint32 meterId)
+        external
+        view
+        returns (uint64 attestedWh, uint64 issuedWh, uint64 slotEnd);
 }

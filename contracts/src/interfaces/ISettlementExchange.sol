@@ -54,7 +54,9 @@ interface ISettlementExchange {
     event WithdrawalExecuted(address indexed account, uint256 cash, uint256 energyWh);
     /// @notice All orders of the account with a nonce below `minNonce` are void.
     event NonceRaised(address indexed account, uint48 minNonce);
-    event MandateSet(address indexed account, uint64 budgetPerSlot, uint64 budget, uint32 expiry, uint32 nonce);
+    event MandateSet(
+        address indexed account, uint64 budgetPerSlot, uint64 budget, uint32 expiry, uint32 nonce
+    );
     /// @notice Orders of one delivery slot were settled.
     /// @param sequence Number of the batch; batches are applied in order, each once.
     /// @param deliveryStart Start of the delivery slot.
@@ -68,7 +70,9 @@ interface ISettlementExchange {
     );
     /// @notice Imbalance of one delivery slot was settled, in the same batch as OrdersSettled.
     /// @param entries Packed big-endian entries of 28 bytes: address account (20), int64 money (negative: charged).
-    event ImbalanceSettled(uint64 indexed sequence, uint64 indexed deliveryStart, uint16 version, bytes entries);
+    event ImbalanceSettled(
+        uint64 indexed sequence, uint64 indexed deliveryStart, uint16 version, bytes entries
+    );
     event FeesWithdrawn(address indexed to, uint256 cash);
 
     /// @notice A settler was added or removed.
@@ -84,7 +88,8 @@ interface ISettlementExchange {
 
     /// @notice Deposits for `owner` by his ERC-2612 permit; anyone may send it. A permit
     /// that someone already handed to the token is accepted as long as the allowance it gave is untouched.
-    function depositWithPermit(address owner, uint256 cash, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external;
+    function depositWithPermit(address owner, uint256 cash, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
+        external;
 
     /// @notice Takes energy tokens from the caller into his account.
     function depositEnergy(uint256 energyWh) external;
@@ -110,7 +115,10 @@ interface ISettlementExchange {
     function settle(bytes calldata batch) external;
 
     /// @notice Cash, energy and nonce floor of an account.
-    function accountOf(address account) external view returns (uint256 cash, uint256 energyWh, uint48 minNonce);
+    function accountOf(address account)
+        external
+        view
+        returns (uint256 cash, uint256 energyWh, uint48 minNonce);
 
     /// @notice What has been filled of the live order in a lane.
     function laneOf(address account, uint16 lane) external view returns (uint48 nonce, uint48 filledWh);
@@ -124,7 +132,10 @@ interface ISettlementExchange {
     function nextSequence() external view returns (uint64);
 
     /// @notice The announced withdrawal of an account; `readyAt` is 0 when there is none.
-    function withdrawalOf(address account) external view returns (uint96 cash, uint64 energyWh, uint64 readyAt);
+    function withdrawalOf(address account)
+        external
+        view
+        returns (uint96 cash, uint64 energyWh, uint64 readyAt);
 
     /// @notice Until when an account may trade: a copy of the registry's, 0 while it is frozen.
     function clearanceOf(address account) external view returns (uint40 clearedUntil);

@@ -51,7 +51,9 @@ library AccountWord {
 
     function subEnergy(uint256 word, address account, uint256 amount) internal pure returns (uint256) {
         unchecked {
-            if (amount > energy(word)) revert ISettlementErrors.InsufficientEnergy(account, energy(word), amount);
+            if (amount > energy(word)) {
+                revert ISettlementErrors.InsufficientEnergy(account, energy(word), amount);
+            }
             return word - (amount << ENERGY_AT);
         }
     }
@@ -61,12 +63,18 @@ library AccountWord {
     }
 
     /// @dev Adds what may be negative, in one step: the hot path of settlement.
-    function exchanged(uint256 word, address account, int256 cashIn, int256 energyIn) internal pure returns (uint256) {
+    function exchanged(uint256 word, address account, int256 cashIn, int256 energyIn)
+        internal
+        pure
+        returns (uint256)
+    {
         unchecked {
             // A field that would leave its range has bits above it, a negative one all of them.
             uint256 cashAfter = cash(word) + uint256(cashIn);
             uint256 energyAfter = energy(word) + uint256(energyIn);
-            if ((cashAfter >> 96) | (energyAfter >> 64) != 0) _revertOutOfRange(word, account, cashIn, energyIn);
+            if ((cashAfter >> 96) | (energyAfter >> 64) != 0) {
+                _revertOutOfRange(word, account, cashIn, energyIn);
+            }
             return word + uint256(cashIn) + (uint256(energyIn) << ENERGY_AT);
         }
     }

@@ -10,9 +10,8 @@ library OrderHash {
         "uint48 minFillWh,uint8 timeInForce,uint8 source,uint32 expiry,uint16 lane,uint48 nonce)"
     );
 
-    bytes32 internal constant MANDATE_TYPEHASH = keccak256(
-        "Mandate(address account,uint64 budgetPerSlot,uint64 budget,uint32 expiry,uint32 nonce)"
-    );
+    bytes32 internal constant MANDATE_TYPEHASH =
+        keccak256("Mandate(address account,uint64 budgetPerSlot,uint64 budget,uint32 expiry,uint32 nonce)");
 
     function hash(ISettlementExchange.Order calldata order) internal pure returns (bytes32) {
         return keccak256(abi.encode(ORDER_TYPEHASH, order));

@@ -76,9 +76,12 @@ contract ProductionLedger is IProductionLedger, IMeterMirror, AccessManaged {
     /// @inheritdoc IProductionLedger
     function correctRegister(uint32 meterId, uint64 toWh, bytes32 reason) external restricted {
         uint256 meter = _meters[meterId];
-        (uint64 attestedWh, uint64 issuedWh, uint64 slotEnd) = (meter.attested(), meter.issued(), meter.slotEnd());
+        (uint64 attestedWh, uint64 issuedWh, uint64 slotEnd) =
+            (meter.attested(), meter.issued(), meter.slotEnd());
         bool undoesMint = meter.hasMinted() && toWh < issuedWh;
-        if (toWh >= attestedWh || undoesMint) revert CorrectionOutOfRange(meterId, toWh, attestedWh, issuedWh);
+        if (toWh >= attestedWh || undoesMint) {
+            revert CorrectionOutOfRange(meterId, toWh, attestedWh, issuedWh);
+        }
         if (block.timestamp > slotEnd + correctionWindow) revert CorrectionTooLate(meterId, slotEnd);
 
         if (toWh < issuedWh) meter = meter.withIssued(toWh); // only the baseline: nothing was minted yet
@@ -126,7 +129,11 @@ contract ProductionLedger is IProductionLedger, IMeterMirror, AccessManaged {
     /* VIEWS */
 
     /// @inheritdoc IProductionLedger
-    function register(uint32 meterId) external view returns (uint64 attestedWh, uint64 issuedWh, uint64 slotEnd) {
+    function register(uint32 meterId)
+        external
+        view
+        returns (uint64 attestedWh, uint64 issuedWh, uint64 slotEnd)
+    {
         uint256 meter = _meters[meterId];
         return (meter.attested(), meter.issued(), meter.slotEnd());
     }
@@ -135,7 +142,9 @@ contract ProductionLedger is IProductionLedger, IMeterMirror, AccessManaged {
 
     function _attest(uint256 activeInZone, uint64 slotEnd, uint32 meterId, uint64 registerWh) private {
         uint256 meter = _meters[meterId];
-        if (meter.registryPart() != activeInZone) revert MeterNotActive(meterId, MeterWord.zoneOf(activeInZone));
+        if (meter.registryPart() != activeInZone) {
+            revert MeterNotActive(meterId, MeterWord.zoneOf(activeInZone));
+        }
         uint64 lastSlotEnd = meter.slotEnd();
         if (lastSlotEnd == 0) {
             meter = meter.withIssued(registerWh);
@@ -148,8 +157,8 @@ contract ProductionLedger is IProductionLedger, IMeterMirror, AccessManaged {
                 uint256 growthWh = registerWh - attestedWh;
                 uint256 mostWs = uint256(maxPowerW) * (slotEnd - lastSlotEnd);
                 // Rounded up: a whole Wh may be shown a moment before the cap's fraction is reached.
-                if (growthWh * 3_600 > mostWs + 3_599) {
-                    revert RegisterGrewTooMuch(meterId, uint64(growthWh), (mostWs + 3_599) / 3_600);
+                if (growthWh * 3600 > mostWs + 3599) {
+                    revert RegisterGrewTooMuch(meterId, uint64(growthWh), (mostWs + 3599) / 3600);
                 }
             }
         }

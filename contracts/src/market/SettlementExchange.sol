@@ -117,7 +117,8 @@ contract SettlementExchange is Vault {
         uint256 orders,
         uint256 adjustments
     ) private view {
-        uint256 needed = HEADER_BYTES + ORDER_BYTES * orders + ADJUSTMENT_BYTES * adjustments;
+        uint256 needed =
+            HEADER_BYTES + ORDER_BYTES * orders + ADJUSTMENT_BYTES * adjustments;
         if (length != needed) revert BadBatchLength(length, needed);
         if (orders + adjustments > MAX_ENTRIES) revert TooManyEntries(orders + adjustments, MAX_ENTRIES);
         if (sequence != expected) revert WrongSequence(sequence, expected);
@@ -148,8 +149,10 @@ contract SettlementExchange is Vault {
 
     /// @dev The fee may be what the cap allows on the energy sold, and one unit of rounding for each entry.
     function _checkSums(Batch memory sums, uint256 entries) private view returns (uint64 fee) {
-        if (sums.fillWh != 0 || sums.deliveredWh != 0) revert EnergyNotConserved(sums.fillWh, sums.deliveredWh);
-        uint256 most = maxFeePerKwh * (sums.tradedWh / 2) / 1_000 + entries;
+        if (sums.fillWh != 0 || sums.deliveredWh != 0) {
+            revert EnergyNotConserved(sums.fillWh, sums.deliveredWh);
+        }
+        uint256 most = maxFeePerKwh * (sums.tradedWh / 2) / 1000 + entries;
         if (most > type(uint64).max) most = type(uint64).max;
         if (sums.money < 0 || uint256(sums.money) > most) revert FeeOutOfRange(sums.money, most);
         return uint64(uint256(sums.money));
@@ -198,7 +201,10 @@ contract SettlementExchange is Vault {
         if (s > HALF_ORDER || signer == address(0) || signer != trader) revert BadSignature(trader, digest);
     }
 
-    function _checkStanding(uint64 deliveryStart, address trader, uint40 clearedUntil, uint32 expiry) private pure {
+    function _checkStanding(uint64 deliveryStart, address trader, uint40 clearedUntil, uint32 expiry)
+        private
+        pure
+    {
         if (clearedUntil < deliveryStart) revert NotCleared(trader, clearedUntil, deliveryStart);
         if (expiry < deliveryStart) revert OrderExpired(trader, expiry, deliveryStart);
     }
@@ -222,11 +228,14 @@ contract SettlementExchange is Vault {
 
     /// @dev Everything a seller does is what a buyer does with the sign turned. `money` is held against
     /// `limit * fill / 1000`, rounded up for a buyer and down for a seller, without dividing.
-    function _exchange(Batch memory sums, address trader, uint256 account, uint8 side, uint256 fill, int48 limit)
-        private
-        pure
-        returns (uint256)
-    {
+    function _exchange(
+        Batch memory sums,
+        address trader,
+        uint256 account,
+        uint8 side,
+        uint256 fill,
+        int48 limit
+    ) private pure returns (uint256) {
         uint48 fillWh = uint48(fill >> 112);
         int64 money = int64(uint64(fill >> 48));
         uint48 deliveredWh = uint48(fill);
@@ -235,8 +244,8 @@ contract SettlementExchange is Vault {
         unchecked {
             // 64-bit money, 96-bit products and at most MAX_ENTRIES of them: nothing here can fill 256 bits.
             int256 sign = 1 - 2 * int256(uint256(side));
-            int256 worseByNano = sign * (int256(money) * 1_000 - int256(limit) * int256(uint256(fillWh)));
-            if (worseByNano >= 1_000) revert WorseThanLimit(trader, money, limit, fillWh);
+            int256 worseByNano = sign * (int256(money) * 1000 - int256(limit) * int256(uint256(fillWh)));
+            if (worseByNano >= 1000) revert WorseThanLimit(trader, money, limit, fillWh);
             int256 paid = sign * money;
             int256 receivedWh = sign * int256(uint256(deliveredWh));
             sums.fillWh += sign * int256(uint256(fillWh));
@@ -272,7 +281,11 @@ contract SettlementExchange is Vault {
 
     /// @dev Memory of a batch: 0x000 the 13 words of the EIP-712 struct, 0x1a0 the 66 bytes of the digest's preimage,
     /// 0x200 the four words for the precompile. What all orders share is written here, once.
-    function _newOrderWords(uint64 deliveryStart, bytes32 domainSeparator) private pure returns (uint256 words) {
+    function _newOrderWords(uint64 deliveryStart, bytes32 domainSeparator)
+        private
+        pure
+        returns (uint256 words)
+    {
         bytes32 typeHash = OrderHash.ORDER_TYPEHASH;
         assembly ("memory-safe") {
             words := mload(0x40)
@@ -308,9 +321,8 @@ contract SettlementExchange is Vault {
             mandate.chargedInSlot = 0;
         }
         // A new mandate may set the budget below what was charged in this slot already.
-        uint256 leftForSlot = mandate.budgetPerSlot > mandate.chargedInSlot
-            ? mandate.budgetPerSlot - mandate.chargedInSlot
-            : 0;
+        uint256 leftForSlot =
+            mandate.budgetPerSlot > mandate.chargedInSlot ? mandate.budgetPerSlot - mandate.chargedInSlot : 0;
         if (charge > leftForSlot || charge > mandate.budget) {
             revert MandateExceeded(account, charge, leftForSlot, mandate.budget);
         }

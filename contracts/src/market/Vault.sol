@@ -162,7 +162,9 @@ abstract contract Vault is
     /// @inheritdoc ISettlementExchange
     function executeWithdrawal() external nonReentrant {
         Withdrawal memory due = _withdrawals[msg.sender];
-        if (due.readyAt == 0 || due.readyAt > block.timestamp) revert WithdrawalNotReady(msg.sender, due.readyAt);
+        if (due.readyAt == 0 || due.readyAt > block.timestamp) {
+            revert WithdrawalNotReady(msg.sender, due.readyAt);
+        }
         uint256 word = _accounts[msg.sender].value;
         uint256 cash = word.cash() < due.cash ? word.cash() : due.cash;
         uint256 energyWh = word.energy() < due.energyWh ? word.energy() : due.energyWh;
@@ -204,7 +206,9 @@ abstract contract Vault is
             revert BadSignature(mandate.account, digest);
         }
         MandateState storage state = _mandates[mandate.account];
-        if (mandate.nonce <= state.nonce) revert MandateNonceUsed(mandate.account, mandate.nonce, state.nonce);
+        if (mandate.nonce <= state.nonce) {
+            revert MandateNonceUsed(mandate.account, mandate.nonce, state.nonce);
+        }
 
         uint64 perSlot = mandate.budgetPerSlot;
         state.budgetPerSlot = perSlot > type(uint48).max ? type(uint48).max : uint48(perSlot);
@@ -219,7 +223,8 @@ abstract contract Vault is
     /// @inheritdoc IParticipantMirror
     function syncParticipant(address account) external {
         IParticipantRegistry.Participant memory entry = registry.participant(account);
-        _accounts[account].value = _accounts[account].value.withClearance(entry.flags & FROZEN == 0 ? entry.kycUntil : 0);
+        _accounts[account].value =
+            _accounts[account].value.withClearance(entry.flags & FROZEN == 0 ? entry.kycUntil : 0);
     }
 
     /// @inheritdoc ISettlementExchange
@@ -250,7 +255,11 @@ abstract contract Vault is
     /* VIEWS */
 
     /// @inheritdoc ISettlementExchange
-    function accountOf(address account) external view returns (uint256 cash, uint256 energyWh, uint48 minNonce) {
+    function accountOf(address account)
+        external
+        view
+        returns (uint256 cash, uint256 energyWh, uint48 minNonce)
+    {
         uint256 word = _accounts[account].value;
         return (word.cash(), word.energy(), word.minNonce());
     }
@@ -266,7 +275,11 @@ abstract contract Vault is
     }
 
     /// @inheritdoc ISettlementExchange
-    function withdrawalOf(address account) external view returns (uint96 cash, uint64 energyWh, uint64 readyAt) {
+    function withdrawalOf(address account)
+        external
+        view
+        returns (uint96 cash, uint64 energyWh, uint64 readyAt)
+    {
         Withdrawal storage due = _withdrawals[account];
         return (due.cash, due.energyWh, due.readyAt);
     }
@@ -327,7 +340,8 @@ abstract contract Vault is
     {
         IERC20Permit token = IERC20Permit(address(paymentToken));
         uint256 nonce = token.nonces(owner);
-        if (nonce != 0 && block.timestamp <= deadline && paymentToken.allowance(owner, address(this)) == cash) {
+        if (nonce != 0 && block.timestamp <= deadline && paymentToken.allowance(owner, address(this)) == cash)
+        {
             bytes32 permitHash =
                 keccak256(abi.encode(PERMIT_TYPEHASH, owner, address(this), cash, nonce - 1, deadline));
             bytes32 digest = MessageHashUtils.toTypedDataHash(token.DOMAIN_SEPARATOR(), permitHash);

@@ -96,7 +96,9 @@ contract ReferenceExchange is ISettlementErrors {
         if (batch.sequence != nextSequence) revert WrongSequence(batch.sequence, nextSequence);
         bool begun = batch.deliveryStart <= block.timestamp;
         bool onGrid = batch.deliveryStart % slotSeconds == 0;
-        if (!begun || !onGrid || batch.deliveryStart == 0) revert BadDeliveryStart(batch.deliveryStart, block.timestamp);
+        if (!begun || !onGrid || batch.deliveryStart == 0) {
+            revert BadDeliveryStart(batch.deliveryStart, block.timestamp);
+        }
 
         Sums memory sums;
         for (uint256 i; i < batch.fills.length; ++i) {
@@ -108,9 +110,11 @@ contract ReferenceExchange is ISettlementErrors {
 
         int256 fillBalance = int256(sums.boughtWh) - int256(sums.soldWh);
         int256 deliveryBalance = int256(sums.receivedWh) - int256(sums.deliveredWh);
-        if (fillBalance != 0 || deliveryBalance != 0) revert EnergyNotConserved(fillBalance, deliveryBalance);
+        if (fillBalance != 0 || deliveryBalance != 0) {
+            revert EnergyNotConserved(fillBalance, deliveryBalance);
+        }
         int256 fee = sums.paid - sums.received;
-        uint256 highestFee = Math.min(maxFeePerKwh * sums.soldWh / 1_000 + entries, type(uint64).max);
+        uint256 highestFee = Math.min(maxFeePerKwh * sums.soldWh / 1000 + entries, type(uint64).max);
         if (fee < 0 || uint256(fee) > highestFee) revert FeeOutOfRange(fee, highestFee);
 
         fees += uint256(fee);
@@ -130,18 +134,24 @@ contract ReferenceExchange is ISettlementErrors {
 
         _fillLane(order, account, fill.fillWh);
         if (order.side > 1) revert BadSide(order.trader, order.side);
-        if (fill.deliveredWh > fill.fillWh) revert OverDelivered(order.trader, fill.deliveredWh, fill.fillWh);
+        if (fill.deliveredWh > fill.fillWh) {
+            revert OverDelivered(order.trader, fill.deliveredWh, fill.fillWh);
+        }
         _requireWithinLimit(order, fill);
         if (order.side == 0) _buy(fill, sums);
         else _sell(fill, sums);
     }
 
-    function _fillLane(ISettlementExchange.Order memory order, Account storage account, uint48 fillWh) private {
+    function _fillLane(ISettlementExchange.Order memory order, Account storage account, uint48 fillWh)
+        private
+    {
         Lane storage lane = lanes[order.trader][order.lane];
         if (order.nonce < account.minNonce) {
             revert OrderVoid(order.trader, order.lane, order.nonce, uint48(account.minNonce));
         }
-        if (order.nonce < lane.nonce) revert OrderVoid(order.trader, order.lane, order.nonce, uint48(lane.nonce));
+        if (order.nonce < lane.nonce) {
+            revert OrderVoid(order.trader, order.lane, order.nonce, uint48(lane.nonce));
+        }
         if (order.nonce > lane.nonce) lane.filledWh = 0;
         uint256 filledWh = lane.filledWh + fillWh;
         if (filledWh > order.energyWh) revert OverFilled(order.trader, order.lane, filledWh, order.energyWh);
@@ -178,7 +188,9 @@ contract ReferenceExchange is ISettlementErrors {
 
     function _charge(address account, uint256 charge, uint64 deliveryStart) private {
         MandateState storage mandate = mandates[account];
-        if (deliveryStart > mandate.expiry) revert MandateExpired(account, uint32(mandate.expiry), deliveryStart);
+        if (deliveryStart > mandate.expiry) {
+            revert MandateExpired(account, uint32(mandate.expiry), deliveryStart);
+        }
         if (deliveryStart > mandate.lastSlot) (mandate.lastSlot, mandate.chargedInSlot) = (deliveryStart, 0);
         uint256 leftForSlot = Math.saturatingSub(mandate.budgetPerSlot, mandate.chargedInSlot);
         if (charge > Math.min(leftForSlot, mandate.budget)) {
@@ -202,15 +214,15 @@ contract ReferenceExchange is ISettlementErrors {
     function _requireWithinLimit(ISettlementExchange.Order memory order, Fill calldata fill) private pure {
         int256 limitNano = int256(order.limitPricePerKwh) * int256(uint256(fill.fillWh));
         bool worse = order.side == 0
-            ? fill.money > _cashUp(limitNano) // a buyer pays at most this
+            ? fill.money > _cashUp(limitNano)  // a buyer pays at most this
             : fill.money < _cashDown(limitNano); // a seller receives at least this
         if (worse) revert WorseThanLimit(order.trader, fill.money, order.limitPricePerKwh, fill.fillWh);
     }
 
     /// @dev Towards minus infinity.
     function _cashDown(int256 nano) private pure returns (int256) {
-        int256 quotient = nano / 1_000; // Solidity cuts towards zero
-        return nano % 1_000 < 0 ? quotient - 1 : quotient;
+        int256 quotient = nano / 1000; // Solidity cuts towards zero
+        return nano % 1000 < 0 ? quotient - 1 : quotient;
     }
 
     /// @dev Towards plus infinity.
@@ -229,6 +241,8 @@ contract ReferenceExchange is ISettlementErrors {
         uint256 s = uint256(vs) & uint256(type(int256).max);
         bool canonical = s <= 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
         address signer = ecrecover(digest, v, r, bytes32(s));
-        if (!canonical || signer == address(0) || signer != order.trader) revert BadSignature(order.trader, digest);
+        if (!canonical || signer == address(0) || signer != order.trader) {
+            revert BadSignature(order.trader, digest);
+        }
     }
 }

@@ -28,7 +28,10 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged {
     }
 
     /// @inheritdoc IParticipantRegistry
-    function setParticipant(address account, uint64 kycUntil, uint8 flags, uint16 country) external restricted {
+    function setParticipant(address account, uint64 kycUntil, uint8 flags, uint16 country)
+        external
+        restricted
+    {
         if (account == address(0)) revert ZeroAddress();
         if (flags > ALL_FLAGS) revert UnknownFlags(flags);
         _participants[account] = Participant({kycUntil: kycUntil, flags: flags, country: country});

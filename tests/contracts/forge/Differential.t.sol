@@ -20,8 +20,8 @@ contract DifferentialTest is Fixture, ISettlementErrors {
         for (uint256 i; i < keys.length; ++i) {
             address account = vm.addr(keys[i]);
             giveCash(account, 1_000_000);
-            giveEnergy(account, 5_000);
-            setMandate(keys[i], 2_000, 5_000, 1);
+            giveEnergy(account, 5000);
+            setMandate(keys[i], 2000, 5000, 1);
         }
         vm.prank(cleo);
         exchange.raiseNonce(2);
@@ -31,7 +31,7 @@ contract DifferentialTest is Fixture, ISettlementErrors {
             (uint256 cash, uint256 energyWh, uint48 minNonce) = exchange.accountOf(account);
             uint256 clearedUntil = exchange.clearanceOf(account);
             model.loadAccount(account, ReferenceExchange.Account(cash, energyWh, minNonce, clearedUntil));
-            model.loadMandate(account, 2_000, 5_000, T + 365 days);
+            model.loadMandate(account, 2000, 5000, T + 365 days);
         }
     }
 
@@ -125,7 +125,7 @@ contract DifferentialTest is Fixture, ISettlementErrors {
             batch.fills[2 * i + 1] = randomFill(batch.deliveryStart, 1, price, fillWh, deliveredWh);
         }
         for (uint256 i; i + 1 < batch.adjustments.length; i += 2) {
-            int64 money = int64(int256(random(1_500)));
+            int64 money = int64(int256(random(1500)));
             batch.adjustments[i] = ReferenceExchange.Adjustment(randomAccount(), -money);
             batch.adjustments[i + 1] = ReferenceExchange.Adjustment(randomAccount(), money);
         }
@@ -145,8 +145,8 @@ contract DifferentialTest is Fixture, ISettlementErrors {
         order.timeInForce = uint8(random(4));
         order.source = uint8(random(5));
         int256 nano = int256(price) * int256(uint256(fillWh));
-        int256 down = nano / 1_000 - (nano % 1_000 < 0 ? int256(1) : int256(0));
-        bool exact = nano % 1_000 == 0;
+        int256 down = nano / 1000 - (nano % 1000 < 0 ? int256(1) : int256(0));
+        bool exact = nano % 1000 == 0;
         fill = fillOf(key, order, fillWh, int64(side == 0 && !exact ? down + 1 : down));
         fill.deliveredWh = deliveredWh;
     }
@@ -156,7 +156,9 @@ contract DifferentialTest is Fixture, ISettlementErrors {
         uint256 kind = random(12);
         if (kind == 0) batch.sequence += 1;
         if (kind == 1) batch.deliveryStart += uint64(random(2) == 0 ? SLOT : 1);
-        if (kind == 2 && batch.adjustments.length != 0) batch.adjustments[0].money -= int64(int256(random(10_000)));
+        if (kind == 2 && batch.adjustments.length != 0) {
+            batch.adjustments[0].money -= int64(int256(random(10_000)));
+        }
         if (batch.fills.length == 0) return;
         ReferenceExchange.Fill memory fill = batch.fills[random(batch.fills.length)];
         if (kind == 3) fill.r = bytes32(uint256(fill.r) ^ (1 << random(256)));
@@ -193,7 +195,8 @@ contract DifferentialTest is Fixture, ISettlementErrors {
     }
 
     function domainSeparator() private view returns (bytes32) {
-        (, string memory name, string memory version, uint256 chainId, address verifying,,) = exchange.eip712Domain();
+        (, string memory name, string memory version, uint256 chainId, address verifying,,) =
+            exchange.eip712Domain();
         bytes32 typeHash =
             keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
         return keccak256(

@@ -160,7 +160,11 @@ abstract contract Fixture is Base {
         (fill.order, fill.fillWh, fill.money, fill.deliveredWh) = (order, fillWh, money, fillWh);
     }
 
-    function batchOf(uint256 fills, uint256 adjustments) internal view returns (ReferenceExchange.Batch memory batch) {
+    function batchOf(uint256 fills, uint256 adjustments)
+        internal
+        view
+        returns (ReferenceExchange.Batch memory batch)
+    {
         batch.sequence = exchange.nextSequence();
         batch.deliveryStart = T;
         batch.fills = new ReferenceExchange.Fill[](fills);
@@ -170,8 +174,8 @@ abstract contract Fixture is Base {
     /// @dev Anna buys 1,000 Wh from Ben: she pays 300,000, he receives 250,000.
     function tradeOf() internal view returns (ReferenceExchange.Batch memory batch) {
         batch = batchOf(2, 0);
-        batch.fills[0] = fillOf(ANNA_KEY, orderOf(ANNA_KEY, 0, 1_000, 300_000), 1_000, 300_000);
-        batch.fills[1] = fillOf(BEN_KEY, orderOf(BEN_KEY, 1, 1_000, 250_000), 1_000, 250_000);
+        batch.fills[0] = fillOf(ANNA_KEY, orderOf(ANNA_KEY, 0, 1000, 300_000), 1000, 300_000);
+        batch.fills[1] = fillOf(BEN_KEY, orderOf(BEN_KEY, 1, 1000, 250_000), 1000, 250_000);
     }
 
     function encode(ReferenceExchange.Batch memory batch) internal pure returns (bytes memory packed) {
@@ -193,10 +197,22 @@ abstract contract Fixture is Base {
     function encode(ReferenceExchange.Fill memory fill) internal pure returns (bytes memory) {
         ISettlementExchange.Order memory order = fill.order;
         bytes memory settled = abi.encodePacked(
-            order.trader, order.side, order.zone, order.lane, order.nonce, fill.fillWh, fill.money, fill.deliveredWh
+            order.trader,
+            order.side,
+            order.zone,
+            order.lane,
+            order.nonce,
+            fill.fillWh,
+            fill.money,
+            fill.deliveredWh
         );
         bytes memory terms = abi.encodePacked(
-            order.energyWh, order.limitPricePerKwh, order.minFillWh, order.timeInForce, order.source, order.expiry
+            order.energyWh,
+            order.limitPricePerKwh,
+            order.minFillWh,
+            order.timeInForce,
+            order.source,
+            order.expiry
         );
         return abi.encodePacked(settled, terms, fill.r, fill.vs);
     }

@@ -25,7 +25,9 @@ contract GasTest is Fixture {
         uint256[3] memory bars = [uint256(70_800), 38_600, 35_350];
         for (uint256 i; i < counts.length; ++i) {
             uint256 perTrade = steadyState(counts[i], 2 * counts[i]) / counts[i];
-            emit log_named_uint(string.concat("settle, 1:1, gas per trade, N=", vm.toString(counts[i])), perTrade);
+            emit log_named_uint(
+                string.concat("settle, 1:1, gas per trade, N=", vm.toString(counts[i])), perTrade
+            );
             assertTrue(perTrade <= bars[i], "above the bar");
         }
     }
@@ -33,7 +35,7 @@ contract GasTest is Fixture {
     function test_gas_settle__four_fills_an_order__within_bars() public {
         uint256 perTrade = steadyState(100, 50) / 100;
         emit log_named_uint("settle, 4 fills an order, gas per trade, N=100", perTrade);
-        assertTrue(perTrade <= 9_100, "above the bar");
+        assertTrue(perTrade <= 9100, "above the bar");
     }
 
     function test_gas_17_settle__largest_batch_on_fresh_storage__fits_a_transaction() public {
@@ -47,7 +49,7 @@ contract GasTest is Fixture {
         fund(400);
         ReferenceExchange.Batch memory batch = batchOf(0, 400);
         for (uint256 i; i < 200; ++i) {
-            setMandate(i + 1, 1_000, 1_000, 1);
+            setMandate(i + 1, 1000, 1000, 1);
             batch.adjustments[2 * i] = ReferenceExchange.Adjustment(vm.addr(i + 1), -10);
             batch.adjustments[2 * i + 1] = ReferenceExchange.Adjustment(address(uint160(0x10000 + i)), 10);
         }
@@ -58,16 +60,18 @@ contract GasTest is Fixture {
     }
 
     function test_gas_attest__per_reading__within_bars() public {
-        uint256[3] memory counts = [uint256(1), 100, 1_000];
-        uint256[3] memory bars = [uint256(33_400), 5_900, 5_660];
-        for (uint32 id = 1; id <= 1_000; ++id) {
+        uint256[3] memory counts = [uint256(1), 100, 1000];
+        uint256[3] memory bars = [uint256(33_400), 5900, 5660];
+        for (uint32 id = 1; id <= 1000; ++id) {
             vm.prank(OPERATOR);
             registry.setMeter(id, anna, ZONE, true, address(0), 0);
         }
-        attestAll(1_000, T - SLOT, 1_000_000);
+        attestAll(1000, T - SLOT, 1_000_000);
         for (uint256 i; i < counts.length; ++i) {
             uint256 perReading = attestAll(counts[i], uint64(T + i), uint64(1_000_500 + i)) / counts[i];
-            emit log_named_uint(string.concat("attest, gas per reading, N=", vm.toString(counts[i])), perReading);
+            emit log_named_uint(
+                string.concat("attest, gas per reading, N=", vm.toString(counts[i])), perReading
+            );
             assertTrue(perReading <= bars[i], "above the bar");
         }
     }
@@ -100,12 +104,12 @@ contract GasTest is Fixture {
     /// @dev `orders` of different people, half of them buyers; above 200, people trade in a second lane.
     function settleGas(uint256 trades, uint256 orders) private returns (uint256) {
         ReferenceExchange.Batch memory batch = batchOf(orders, 0);
-        uint48 energyWh = uint48(1_237 * (trades == 0 ? 1 : 2 * trades / orders));
+        uint48 energyWh = uint48(1237 * (trades == 0 ? 1 : 2 * trades / orders));
         for (uint256 i; i < orders; ++i) {
             uint256 key = i % 200 + 1;
             ISettlementExchange.Order memory order = orderOf(key, uint8(i % 2), energyWh, 280_123);
             (order.lane, order.nonce) = (uint16(257 + i / 200), uint48(T + batch.sequence));
-            int64 received = int64(uint64(energyWh) * 280_123 / 1_000);
+            int64 received = int64(uint64(energyWh) * 280_123 / 1000);
             batch.fills[i] = fillOf(key, order, energyWh, i % 2 == 0 ? received + 1 : received);
         }
         settle(batch);

@@ -37,7 +37,7 @@ contract Handler is Fixture {
         for (uint256 i; i < keys.length; ++i) {
             giveCash(vm.addr(keys[i]), 10_000_000);
             giveEnergy(vm.addr(keys[i]), 10_000);
-            setMandate(keys[i], 1_000, 20_000, ++mandateNonce);
+            setMandate(keys[i], 1000, 20_000, ++mandateNonce);
         }
     }
 
@@ -53,7 +53,9 @@ contract Handler is Fixture {
         (uint64 attestedWh,, uint64 slotEnd) = ledger.register(uint32(uint160(owner)));
         attestOne(uint32(uint160(owner)), slotEnd, attestedWh); // a replay
         vm.warp(block.timestamp + 60);
-        attestOne(uint32(uint160(owner)), uint64(block.timestamp), attestedWh + uint64(bound(energyWh, 0, 10_000)));
+        attestOne(
+            uint32(uint160(owner)), uint64(block.timestamp), attestedWh + uint64(bound(energyWh, 0, 10_000))
+        );
         if (energyWh % 3 != 0) issueAll();
     }
 
@@ -69,7 +71,8 @@ contract Handler is Fixture {
         uint32 meterId = uint32(uint160(account(who)));
         (uint64 attestedWh,,) = ledger.register(meterId);
         vm.prank(OPERATOR);
-        try ledger.correctRegister(meterId, attestedWh - uint64(bound(byWh, 0, attestedWh)), "audit") {} catch {}
+        try ledger.correctRegister(meterId, attestedWh - uint64(bound(byWh, 0, attestedWh)), "audit") {}
+            catch {}
     }
 
     function withdraw(uint256 who, uint96 cash, uint64 energyWh, bool wait) external {
@@ -111,7 +114,7 @@ contract Handler is Fixture {
     }
 
     function mandate(uint256 who, uint32 perSlot, uint32 budget) external {
-        setMandate(keys[who % keys.length], perSlot % 5_000, budget % 50_000, ++mandateNonce);
+        setMandate(keys[who % keys.length], perSlot % 5000, budget % 50_000, ++mandateNonce);
     }
 
     /// @dev 6: whatever the state, request and execute give back everything.
@@ -176,8 +179,8 @@ contract Handler is Fixture {
     function imbalance(uint256 from, uint256 to, uint16 money, bool later) external {
         ReferenceExchange.Batch memory batch = batchOf(0, 2);
         batch.deliveryStart = later ? T + SLOT : T;
-        batch.adjustments[0] = ReferenceExchange.Adjustment(account(from), -int64(uint64(money % 3_000)));
-        batch.adjustments[1] = ReferenceExchange.Adjustment(account(to), int64(uint64(money % 3_000)));
+        batch.adjustments[0] = ReferenceExchange.Adjustment(account(from), -int64(uint64(money % 3000)));
+        batch.adjustments[1] = ReferenceExchange.Adjustment(account(to), int64(uint64(money % 3000)));
         (, uint64 before,,) = exchange.mandateOf(account(from));
         play(batch);
         (, uint64 afterwards,,) = exchange.mandateOf(account(from));
@@ -232,8 +235,9 @@ contract Handler is Fixture {
             }
         }
         uint256 key = keys[(seed >> 8) % keys.length];
-        ISettlementExchange.Order memory order =
-            orderOf(key, side, 200 + uint48(seed >> 16) % 500, int48(int256((seed >> 32) % 300_000)) - 20_000);
+        ISettlementExchange.Order memory order = orderOf(
+            key, side, 200 + uint48(seed >> 16) % 500, int48(int256((seed >> 32) % 300_000)) - 20_000
+        );
         if (seed % 8 != 7) order.limitPricePerKwh = side == 0 ? int48(400_000) : int48(-100_000);
         if (seed % 16 == 9) order.expiry = uint32(T - 1);
         (order.lane, order.nonce) = (uint16(seed >> 24) % 2, ++lastNonce);
@@ -243,7 +247,7 @@ contract Handler is Fixture {
 
     function up(int64 price, uint48 fillWh) private pure returns (int64) {
         int256 nano = int256(price) * int256(uint256(fillWh));
-        return int64(nano / 1_000 + (nano % 1_000 > 0 ? int256(1) : int256(0)));
+        return int64(nano / 1000 + (nano % 1000 > 0 ? int256(1) : int256(0)));
     }
 
     function account(uint256 who) private view returns (address) {
@@ -271,10 +275,10 @@ contract Handler is Fixture {
         for (uint256 i; i < orders.length; ++i) {
             Signed memory entry = orders[i];
             int256 limitNano = int256(entry.order.limitPricePerKwh) * int256(entry.filledWh);
-            int256 dustNano = 1_000 * int256(entry.fills);
+            int256 dustNano = 1000 * int256(entry.fills);
             bool worse = entry.order.side == 0
-                ? entry.money * 1_000 > limitNano + dustNano
-                : entry.money * 1_000 < limitNano - dustNano;
+                ? entry.money * 1000 > limitNano + dustNano
+                : entry.money * 1000 < limitNano - dustNano;
             if (entry.filledWh > entry.order.energyWh || worse) ++broken;
         }
     }

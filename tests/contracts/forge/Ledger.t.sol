@@ -2,7 +2,11 @@
 pragma solidity 0.8.35;
 
 import {IEnergyToken} from "../../../contracts/src/interfaces/IEnergyToken.sol";
-import {IMeterMirror, IParticipantMirror, IParticipantRegistry} from "../../../contracts/src/interfaces/IParticipantRegistry.sol";
+import {
+    IMeterMirror,
+    IParticipantMirror,
+    IParticipantRegistry
+} from "../../../contracts/src/interfaces/IParticipantRegistry.sol";
 import {IProductionLedger} from "../../../contracts/src/interfaces/IProductionLedger.sol";
 import {Fixture} from "./Fixture.sol";
 
@@ -29,17 +33,17 @@ contract LedgerTest is Fixture {
     }
 
     function test_09_attest__replayed__issues_nothing() public {
-        attestOne(METER, T, 1_000);
-        attestOne(METER, T + SLOT, 1_300);
+        attestOne(METER, T, 1000);
+        attestOne(METER, T + SLOT, 1300);
         issue();
-        attestOne(METER, T + SLOT, 1_300);
+        attestOne(METER, T + SLOT, 1300);
         issue();
         assertEq(energy.totalSupply(), 300, "issued once");
     }
 
     function test_09_attest__lost_reading__is_healed_by_the_next() public {
-        attestOne(METER, T - SLOT, 1_000);
-        attestOne(METER, T + SLOT, 1_700);
+        attestOne(METER, T - SLOT, 1000);
+        attestOne(METER, T + SLOT, 1700);
         issue();
         assertEq(energyOf(ben), 700, "both slots");
     }
@@ -69,7 +73,9 @@ contract LedgerTest is Fixture {
     function test_attest__in_the_future__reverts() public {
         uint64 future = uint64(block.timestamp + 1);
         attestReverts(
-            future, 1, abi.encodeWithSelector(IProductionLedger.SlotInFuture.selector, future, block.timestamp)
+            future,
+            1,
+            abi.encodeWithSelector(IProductionLedger.SlotInFuture.selector, future, block.timestamp)
         );
     }
 
@@ -89,22 +95,22 @@ contract LedgerTest is Fixture {
     }
 
     function test_09_attest__falling_register__reverts() public {
-        attestOne(METER, T, 1_000);
+        attestOne(METER, T, 1000);
         attestReverts(
-            T + SLOT, 999, abi.encodeWithSelector(IProductionLedger.RegisterFell.selector, METER, 1_000, 999)
+            T + SLOT, 999, abi.encodeWithSelector(IProductionLedger.RegisterFell.selector, METER, 1000, 999)
         );
     }
 
     function test_attest__earlier_than_the_last__reverts() public {
-        attestOne(METER, T, 1_000);
+        attestOne(METER, T, 1000);
         attestReverts(
-            T - 1, 1_000, abi.encodeWithSelector(IProductionLedger.SlotNotAfterLast.selector, METER, T - 1, T)
+            T - 1, 1000, abi.encodeWithSelector(IProductionLedger.SlotNotAfterLast.selector, METER, T - 1, T)
         );
     }
 
     function testFuzz_09_attest__growth__at_most_the_power_cap(uint64 growthWh, uint32 elapsed) public {
         elapsed = uint32(bound(elapsed, 0, 2 * SLOT));
-        uint256 capWh = (uint256(MAX_POWER_W) * elapsed + 3_599) / 3_600;
+        uint256 capWh = (uint256(MAX_POWER_W) * elapsed + 3599) / 3600;
         growthWh = uint64(bound(growthWh, 0, capWh + 2));
         attestOne(METER, T, 77);
         if (growthWh <= capWh) {
@@ -136,27 +142,27 @@ contract LedgerTest is Fixture {
     /* CORRECTION */
 
     function test_09_correctRegister__above_minted__lowers() public {
-        attestOne(METER, T, 1_000);
-        attestOne(METER, T + SLOT, 1_300);
+        attestOne(METER, T, 1000);
+        attestOne(METER, T + SLOT, 1300);
         vm.prank(OPERATOR);
-        ledger.correctRegister(METER, 1_200, "ct ratio");
+        ledger.correctRegister(METER, 1200, "ct ratio");
         issue();
         assertEq(energyOf(ben), 200, "issued");
         (uint64 attestedWh, uint64 issuedWh,) = ledger.register(METER);
-        assertTrue(attestedWh == 1_200 && issuedWh == 1_200, "registers");
+        assertTrue(attestedWh == 1200 && issuedWh == 1200, "registers");
     }
 
     function test_09_correctRegister__below_minted_or_not_lower__reverts() public {
-        attestOne(METER, T, 1_000);
-        attestOne(METER, T + SLOT, 1_300);
+        attestOne(METER, T, 1000);
+        attestOne(METER, T + SLOT, 1300);
         issue();
-        attestOne(METER, T + SLOT + 1, 1_310);
-        correctReverts(1_299, correctionError(1_299, 1_310, 1_300));
-        correctReverts(1_310, correctionError(1_310, 1_310, 1_300));
+        attestOne(METER, T + SLOT + 1, 1310);
+        correctReverts(1299, correctionError(1299, 1310, 1300));
+        correctReverts(1310, correctionError(1310, 1310, 1300));
     }
 
     function test_09_correctRegister__baseline_before_any_mint__moves() public {
-        attestOne(METER, T, 1_000);
+        attestOne(METER, T, 1000);
         vm.prank(OPERATOR);
         ledger.correctRegister(METER, 400, "typo");
         attestOne(METER, T + SLOT, 450);
@@ -165,7 +171,7 @@ contract LedgerTest is Fixture {
     }
 
     function test_09_correctRegister__after_the_window__reverts() public {
-        attestOne(METER, T, 1_000);
+        attestOne(METER, T, 1000);
         vm.warp(T + WINDOW + 1);
         correctReverts(900, abi.encodeWithSelector(IProductionLedger.CorrectionTooLate.selector, METER, T));
     }
@@ -252,7 +258,11 @@ contract LedgerTest is Fixture {
         ledger.correctRegister(METER, toWh, 0);
     }
 
-    function correctionError(uint64 toWh, uint64 attestedWh, uint64 issuedWh) private pure returns (bytes memory) {
+    function correctionError(uint64 toWh, uint64 attestedWh, uint64 issuedWh)
+        private
+        pure
+        returns (bytes memory)
+    {
         return abi.encodeWithSelector(
             IProductionLedger.CorrectionOutOfRange.selector, METER, toWh, attestedWh, issuedWh
         );

@@ -15,7 +15,7 @@ contract SettleTest is Fixture, ISettlementErrors {
     function setUp() public override {
         super.setUp();
         giveCash(anna, 1_000_000);
-        giveEnergy(ben, 5_000);
+        giveEnergy(ben, 5000);
     }
 
     /* WHAT A SETTLEMENT DOES */
@@ -24,27 +24,30 @@ contract SettleTest is Fixture, ISettlementErrors {
         settle(tradeOf());
         assertEq(cashOf(anna), 700_000, "buyer paid");
         assertEq(cashOf(ben), 250_000, "seller received");
-        assertEq(energyOf(anna), 1_000, "energy delivered");
-        assertEq(energyOf(ben), 4_000, "energy taken");
+        assertEq(energyOf(anna), 1000, "energy delivered");
+        assertEq(energyOf(ben), 4000, "energy taken");
         assertEq(exchange.fees(), 50_000, "fee");
         assertEq(exchange.nextSequence(), 1, "sequence");
         (uint48 nonce, uint48 filledWh) = exchange.laneOf(ben, 0);
-        assertTrue(nonce == 1 && filledWh == 1_000, "lane");
+        assertTrue(nonce == 1 && filledWh == 1000, "lane");
     }
 
     function test_settle__trade__emits_packed_entries() public {
         ReferenceExchange.Batch memory batch = tradeOf();
         batch.version = 3;
         batch.adjustments = new ReferenceExchange.Adjustment[](1);
-        batch.adjustments[0] = ReferenceExchange.Adjustment(cleo, 1_000);
+        batch.adjustments[0] = ReferenceExchange.Adjustment(cleo, 1000);
         vm.recordLogs();
         settle(batch);
         (uint16 version, uint64 fee, bytes memory entries) =
             abi.decode(vm.getRecordedLogs()[0].data, (uint16, uint64, bytes));
-        bytes memory buy = abi.encodePacked(anna, uint8(0), ZONE, uint16(0), uint48(1), uint48(1_000));
-        bytes memory sell = abi.encodePacked(ben, uint8(1), ZONE, uint16(0), uint48(1), uint48(1_000));
+        bytes memory buy = abi.encodePacked(anna, uint8(0), ZONE, uint16(0), uint48(1), uint48(1000));
+        bytes memory sell = abi.encodePacked(ben, uint8(1), ZONE, uint16(0), uint48(1), uint48(1000));
         bytes memory expected = bytes.concat(
-            buy, abi.encodePacked(int64(300_000), uint48(1_000)), sell, abi.encodePacked(int64(250_000), uint48(1_000))
+            buy,
+            abi.encodePacked(int64(300_000), uint48(1000)),
+            sell,
+            abi.encodePacked(int64(250_000), uint48(1000))
         );
         assertTrue(version == 3 && fee == 49_000, "version and fee");
         assertEq(entries, expected, "entries");
@@ -87,31 +90,35 @@ contract SettleTest is Fixture, ISettlementErrors {
         (batch.fills[1].fillWh, batch.fills[1].deliveredWh, batch.fills[1].money) = (600, 600, 150_000);
         settle(batch);
         batch.sequence = 1;
-        settleReverts(batch, abi.encodeWithSelector(OverFilled.selector, anna, 0, 1_200, 1_000));
+        settleReverts(batch, abi.encodeWithSelector(OverFilled.selector, anna, 0, 1200, 1000));
         (batch.fills[0].fillWh, batch.fills[0].deliveredWh, batch.fills[0].money) = (400, 400, 120_000);
         (batch.fills[1].fillWh, batch.fills[1].deliveredWh, batch.fills[1].money) = (400, 400, 100_000);
         settle(batch);
         (, uint48 filledWh) = exchange.laneOf(anna, 0);
-        assertEq(filledWh, 1_000, "filled");
+        assertEq(filledWh, 1000, "filled");
     }
 
     function test_settle__negative_price__seller_pays_buyer() public {
         giveCash(ben, 100);
         ReferenceExchange.Batch memory batch = batchOf(2, 0);
-        batch.fills[0] = fillOf(BEN_KEY, orderOf(BEN_KEY, 1, 1_000, -100), 1_000, -100);
-        batch.fills[1] = fillOf(ANNA_KEY, orderOf(ANNA_KEY, 0, 1_000, -90), 1_000, -90);
+        batch.fills[0] = fillOf(BEN_KEY, orderOf(BEN_KEY, 1, 1000, -100), 1000, -100);
+        batch.fills[1] = fillOf(ANNA_KEY, orderOf(ANNA_KEY, 0, 1000, -90), 1000, -90);
         settle(batch);
         assertEq(cashOf(anna), 1_000_090, "buyer was paid");
         assertEq(cashOf(ben), 0, "seller paid");
     }
 
     function test_03_settle__negative_limits__hold() public {
-        giveCash(ben, 1_000);
+        giveCash(ben, 1000);
         ReferenceExchange.Batch memory batch = batchOf(1, 0);
-        batch.fills[0] = fillOf(BEN_KEY, orderOf(BEN_KEY, 1, 1_000, -100), 1_000, -101);
-        settleReverts(batch, abi.encodeWithSelector(WorseThanLimit.selector, ben, int64(-101), int48(-100), 1_000));
-        batch.fills[0] = fillOf(ANNA_KEY, orderOf(ANNA_KEY, 0, 1_000, -90), 1_000, -89);
-        settleReverts(batch, abi.encodeWithSelector(WorseThanLimit.selector, anna, int64(-89), int48(-90), 1_000));
+        batch.fills[0] = fillOf(BEN_KEY, orderOf(BEN_KEY, 1, 1000, -100), 1000, -101);
+        settleReverts(
+            batch, abi.encodeWithSelector(WorseThanLimit.selector, ben, int64(-101), int48(-100), 1000)
+        );
+        batch.fills[0] = fillOf(ANNA_KEY, orderOf(ANNA_KEY, 0, 1000, -90), 1000, -89);
+        settleReverts(
+            batch, abi.encodeWithSelector(WorseThanLimit.selector, anna, int64(-89), int48(-90), 1000)
+        );
     }
 
     /* 7: SELF-TRADE */
@@ -119,21 +126,21 @@ contract SettleTest is Fixture, ISettlementErrors {
     function test_07_settle__buyer_is_seller__conserves() public {
         giveCash(ben, 1_000_000);
         ReferenceExchange.Batch memory batch = batchOf(2, 0);
-        ISettlementExchange.Order memory buy = orderOf(BEN_KEY, 0, 1_000, 300_000);
+        ISettlementExchange.Order memory buy = orderOf(BEN_KEY, 0, 1000, 300_000);
         buy.lane = 1;
-        batch.fills[0] = fillOf(BEN_KEY, buy, 1_000, 300_000);
-        batch.fills[1] = fillOf(BEN_KEY, orderOf(BEN_KEY, 1, 1_000, 250_000), 1_000, 250_000);
+        batch.fills[0] = fillOf(BEN_KEY, buy, 1000, 300_000);
+        batch.fills[1] = fillOf(BEN_KEY, orderOf(BEN_KEY, 1, 1000, 250_000), 1000, 250_000);
         settle(batch);
         assertEq(cashOf(ben), 950_000, "only the fee");
-        assertEq(energyOf(ben), 5_000, "energy");
+        assertEq(energyOf(ben), 5000, "energy");
         assertEq(exchange.fees(), 50_000, "fee");
     }
 
     function test_07_settle__both_sides_in_one_lane__share_the_fill_counter() public {
         giveCash(ben, 1_000_000);
         ReferenceExchange.Batch memory batch = batchOf(2, 0);
-        batch.fills[0] = fillOf(BEN_KEY, orderOf(BEN_KEY, 0, 1_000, 300_000), 1_000, 300_000);
-        batch.fills[1] = fillOf(BEN_KEY, orderOf(BEN_KEY, 1, 1_000, 250_000), 1_000, 250_000);
+        batch.fills[0] = fillOf(BEN_KEY, orderOf(BEN_KEY, 0, 1000, 300_000), 1000, 300_000);
+        batch.fills[1] = fillOf(BEN_KEY, orderOf(BEN_KEY, 1, 1000, 250_000), 1000, 250_000);
         settleReverts(batch, OverFilled.selector);
     }
 
@@ -156,7 +163,7 @@ contract SettleTest is Fixture, ISettlementErrors {
         ReferenceExchange.Batch memory batch = tradeOf();
         settle(batch);
         batch.sequence = 1;
-        settleReverts(batch, abi.encodeWithSelector(OverFilled.selector, anna, 0, 2_000, 1_000));
+        settleReverts(batch, abi.encodeWithSelector(OverFilled.selector, anna, 0, 2000, 1000));
     }
 
     function test_settle__sequence_ahead__reverts() public {
@@ -176,7 +183,8 @@ contract SettleTest is Fixture, ISettlementErrors {
 
     function testFuzz_settle__length_against_counts__reverts(uint256 cut, bool longer) public {
         bytes memory packed = encode(tradeOf());
-        bytes memory wrong = new bytes(longer ? packed.length + bound(cut, 1, 300) : bound(cut, 0, packed.length - 1));
+        bytes memory wrong =
+            new bytes(longer ? packed.length + bound(cut, 1, 300) : bound(cut, 0, packed.length - 1));
         for (uint256 i; i < wrong.length && i < packed.length; ++i) {
             wrong[i] = packed[i];
         }
@@ -199,7 +207,7 @@ contract SettleTest is Fixture, ISettlementErrors {
     function test_settle__received_not_delivered__reverts() public {
         ReferenceExchange.Batch memory batch = tradeOf();
         batch.fills[1].deliveredWh = 0;
-        settleReverts(batch, abi.encodeWithSelector(EnergyNotConserved.selector, int256(0), int256(1_000)));
+        settleReverts(batch, abi.encodeWithSelector(EnergyNotConserved.selector, int256(0), int256(1000)));
     }
 
     function test_settle__paused__reverts() public {
@@ -222,8 +230,8 @@ contract SettleTest is Fixture, ISettlementErrors {
         giveCash(anna, 10_000_000);
         uint256 fee = bound(feeSeed, 999_990, 1_000_010);
         ReferenceExchange.Batch memory batch = batchOf(2, 0);
-        batch.fills[0] = fillOf(ANNA_KEY, orderOf(ANNA_KEY, 0, 1_000, 3_000_000), 1_000, int64(uint64(fee)));
-        batch.fills[1] = fillOf(BEN_KEY, orderOf(BEN_KEY, 1, 1_000, 0), 1_000, 0);
+        batch.fills[0] = fillOf(ANNA_KEY, orderOf(ANNA_KEY, 0, 1000, 3_000_000), 1000, int64(uint64(fee)));
+        batch.fills[1] = fillOf(BEN_KEY, orderOf(BEN_KEY, 1, 1000, 0), 1000, 0);
         if (fee > 1_000_002) {
             settleReverts(batch, abi.encodeWithSelector(FeeOutOfRange.selector, int256(fee), 1_000_002));
         } else {
@@ -235,19 +243,21 @@ contract SettleTest is Fixture, ISettlementErrors {
 
     function test_03_settle__overfilled__reverts() public {
         ReferenceExchange.Batch memory batch = tradeOf();
-        (batch.fills[0].fillWh, batch.fills[1].fillWh) = (1_001, 1_001);
-        settleReverts(batch, abi.encodeWithSelector(OverFilled.selector, anna, 0, 1_001, 1_000));
+        (batch.fills[0].fillWh, batch.fills[1].fillWh) = (1001, 1001);
+        settleReverts(batch, abi.encodeWithSelector(OverFilled.selector, anna, 0, 1001, 1000));
     }
 
     function test_03_settle__delivered_above_fill__reverts() public {
         ReferenceExchange.Batch memory batch = tradeOf();
-        (batch.fills[0].deliveredWh, batch.fills[1].deliveredWh) = (1_001, 1_001);
-        settleReverts(batch, abi.encodeWithSelector(OverDelivered.selector, anna, 1_001, 1_000));
+        (batch.fills[0].deliveredWh, batch.fills[1].deliveredWh) = (1001, 1001);
+        settleReverts(batch, abi.encodeWithSelector(OverDelivered.selector, anna, 1001, 1000));
     }
 
-    function testFuzz_03_settle__buyer__never_pays_more_than_limit_rounded_up(int48 limit, uint48 fillWh, int64 offset)
-        public
-    {
+    function testFuzz_03_settle__buyer__never_pays_more_than_limit_rounded_up(
+        int48 limit,
+        uint48 fillWh,
+        int64 offset
+    ) public {
         fillWh = uint48(bound(fillWh, 0, type(uint48).max / 2));
         int256 ceiling = ceilDiv(int256(limit) * int256(uint256(fillWh)));
         int256 money = ceiling + int256(offset % 3);
@@ -275,9 +285,9 @@ contract SettleTest is Fixture, ISettlementErrors {
 
     function test_03_settle__expired_before_its_slot__reverts() public {
         ReferenceExchange.Batch memory batch = tradeOf();
-        ISettlementExchange.Order memory order = orderOf(ANNA_KEY, 0, 1_000, 300_000);
+        ISettlementExchange.Order memory order = orderOf(ANNA_KEY, 0, 1000, 300_000);
         order.expiry = uint32(T - 1);
-        batch.fills[0] = fillOf(ANNA_KEY, order, 1_000, 300_000);
+        batch.fills[0] = fillOf(ANNA_KEY, order, 1000, 300_000);
         settleReverts(batch, abi.encodeWithSelector(OrderExpired.selector, anna, T - 1, T));
     }
 
@@ -306,7 +316,7 @@ contract SettleTest is Fixture, ISettlementErrors {
 
     function test_03_settle__side_two__reverts() public {
         ReferenceExchange.Batch memory batch = batchOf(1, 0);
-        batch.fills[0] = fillOf(ANNA_KEY, orderOf(ANNA_KEY, 2, 1_000, 300_000), 0, 0);
+        batch.fills[0] = fillOf(ANNA_KEY, orderOf(ANNA_KEY, 2, 1000, 300_000), 0, 0);
         settleReverts(batch, abi.encodeWithSelector(BadSide.selector, anna, 2));
     }
 
@@ -337,7 +347,7 @@ contract SettleTest is Fixture, ISettlementErrors {
 
     function test_04_settle__zero_trader_and_broken_signature__reverts() public {
         ReferenceExchange.Batch memory batch = batchOf(1, 0);
-        batch.fills[0].order = orderOf(ANNA_KEY, 0, 1_000, 300_000);
+        batch.fills[0].order = orderOf(ANNA_KEY, 0, 1000, 300_000);
         batch.fills[0].order.trader = address(0);
         settleReverts(batch, BadSignature.selector);
     }
@@ -355,7 +365,7 @@ contract SettleTest is Fixture, ISettlementErrors {
 
         SettlementExchange first = exchange;
         deploy();
-        batch.fills[0] = fillOf(ANNA_KEY, batch.fills[0].order, 1_000, 300_000);
+        batch.fills[0] = fillOf(ANNA_KEY, batch.fills[0].order, 1000, 300_000);
         settleReverts(batch, NotCleared.selector); // signed for the new exchange: only the clearance is missing
         exchange = first;
         settleReverts(batch, BadSignature.selector);
@@ -386,11 +396,11 @@ contract SettleTest is Fixture, ISettlementErrors {
 
     function test_04_settle__seller_short_of_energy__reverts() public {
         vm.prank(ben);
-        exchange.requestWithdrawal(0, 4_001);
+        exchange.requestWithdrawal(0, 4001);
         vm.warp(block.timestamp + DELAY);
         vm.prank(ben);
         exchange.executeWithdrawal();
-        settleReverts(tradeOf(), abi.encodeWithSelector(InsufficientEnergy.selector, ben, 999, 1_000));
+        settleReverts(tradeOf(), abi.encodeWithSelector(InsufficientEnergy.selector, ben, 999, 1000));
     }
 
     /* 4: MANDATES */
@@ -400,7 +410,7 @@ contract SettleTest is Fixture, ISettlementErrors {
     }
 
     function test_04_adjust__over_slot_budget__reverts() public {
-        setMandate(ANNA_KEY, 100, 1_000, 1);
+        setMandate(ANNA_KEY, 100, 1000, 1);
         settle(chargeOf(T, 60));
         settleReverts(chargeOf(T, 41), abi.encodeWithSelector(MandateExceeded.selector, anna, 41, 40, 940));
         settle(chargeOf(T, 40));
@@ -409,11 +419,13 @@ contract SettleTest is Fixture, ISettlementErrors {
     }
 
     function test_04_adjust__earlier_slot__shares_the_latest_slots_budget() public {
-        setMandate(ANNA_KEY, 100, 1_000, 1);
+        setMandate(ANNA_KEY, 100, 1000, 1);
         settle(chargeOf(T + SLOT, 60));
         settleReverts(chargeOf(T, 41), abi.encodeWithSelector(MandateExceeded.selector, anna, 41, 40, 940));
         settle(chargeOf(T, 40));
-        settleReverts(chargeOf(T + SLOT, 1), abi.encodeWithSelector(MandateExceeded.selector, anna, 1, 0, 900));
+        settleReverts(
+            chargeOf(T + SLOT, 1), abi.encodeWithSelector(MandateExceeded.selector, anna, 1, 0, 900)
+        );
     }
 
     function test_04_adjust__over_whole_budget__reverts_until_a_new_mandate() public {
@@ -432,7 +444,8 @@ contract SettleTest is Fixture, ISettlementErrors {
         exchange.setMandate(mandate, signed(ANNA_KEY, exchange.mandateDigest(mandate)));
         settle(chargeOf(T, 1));
         settleReverts(
-            chargeOf(T + SLOT, 1), abi.encodeWithSelector(MandateExpired.selector, anna, T + SLOT - 1, T + SLOT)
+            chargeOf(T + SLOT, 1),
+            abi.encodeWithSelector(MandateExpired.selector, anna, T + SLOT - 1, T + SLOT)
         );
     }
 
@@ -446,14 +459,19 @@ contract SettleTest is Fixture, ISettlementErrors {
     function test_04_adjust__short_of_cash__reverts() public {
         setMandate(ANNA_KEY, 2_000_000, 2_000_000, 1);
         settleReverts(
-            chargeOf(T, 1_000_001), abi.encodeWithSelector(InsufficientCash.selector, anna, 1_000_000, 1_000_001)
+            chargeOf(T, 1_000_001),
+            abi.encodeWithSelector(InsufficientCash.selector, anna, 1_000_000, 1_000_001)
         );
     }
 
     /* HELPERS */
 
     /// @dev Charges Anna and credits Ben.
-    function chargeOf(uint64 deliveryStart, int64 charge) private view returns (ReferenceExchange.Batch memory batch) {
+    function chargeOf(uint64 deliveryStart, int64 charge)
+        private
+        view
+        returns (ReferenceExchange.Batch memory batch)
+    {
         batch = batchOf(0, 2);
         batch.deliveryStart = deliveryStart;
         batch.adjustments[0] = ReferenceExchange.Adjustment(anna, -charge);
@@ -468,7 +486,7 @@ contract SettleTest is Fixture, ISettlementErrors {
     }
 
     function ceilDiv(int256 nano) private pure returns (int256) {
-        int256 quotient = nano / 1_000;
-        return nano % 1_000 > 0 ? quotient + 1 : quotient;
+        int256 quotient = nano / 1000;
+        return nano % 1000 > 0 ? quotient + 1 : quotient;
     }
 }

@@ -122,9 +122,10 @@ contract VaultTest is Fixture, ISettlementErrors {
 
     /* 6: THE WAY OUT */
 
-    function testFuzz_06_withdrawal__paused_and_without_operator__returns_everything(uint96 cash, uint64 energyWh)
-        public
-    {
+    function testFuzz_06_withdrawal__paused_and_without_operator__returns_everything(
+        uint96 cash,
+        uint64 energyWh
+    ) public {
         cash = uint96(bound(cash, 1, type(uint96).max));
         energyWh = uint64(bound(energyWh, 1, 20_000_000));
         giveCash(anna, cash);
@@ -173,7 +174,7 @@ contract VaultTest is Fixture, ISettlementErrors {
 
     function test_06_withdrawal__in_flight__settles_first_and_pays_what_is_left() public {
         giveCash(anna, 300_000);
-        giveEnergy(ben, 1_000);
+        giveEnergy(ben, 1000);
         vm.prank(anna);
         exchange.requestWithdrawal(300_000, 0);
         settle(tradeOf());
@@ -193,10 +194,14 @@ contract VaultTest is Fixture, ISettlementErrors {
     }
 
     function test_06_constructor__delay_above_an_hour__reverts() public {
-        vm.expectRevert(abi.encodeWithSelector(DelayTooLong.selector, 3_601));
-        new SettlementExchange(address(manager), registry, IERC20(address(euro)), IERC20(address(energy)), SLOT, 3_601, 0);
+        vm.expectRevert(abi.encodeWithSelector(DelayTooLong.selector, 3601));
+        new SettlementExchange(
+            address(manager), registry, IERC20(address(euro)), IERC20(address(energy)), SLOT, 3601, 0
+        );
         vm.expectRevert(ZeroSlot.selector);
-        new SettlementExchange(address(manager), registry, IERC20(address(euro)), IERC20(address(energy)), 0, 900, 0);
+        new SettlementExchange(
+            address(manager), registry, IERC20(address(euro)), IERC20(address(energy)), 0, 900, 0
+        );
     }
 
     function test_01_withdrawal__reentered__pays_once() public {
@@ -214,7 +219,8 @@ contract VaultTest is Fixture, ISettlementErrors {
         vm.prank(address(token));
         exchange.executeWithdrawal();
         assertTrue(
-            bytes4(token.reason()) == ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector, "not guarded"
+            bytes4(token.reason()) == ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector,
+            "not guarded"
         );
         assertTrue(token.balanceOf(address(token)) == 50 && cashOf(address(token)) == 50, "paid once");
     }
@@ -223,7 +229,7 @@ contract VaultTest is Fixture, ISettlementErrors {
 
     function test_withdrawFees__treasurer__gets_no_more_than_collected() public {
         giveCash(anna, 300_000);
-        giveEnergy(ben, 1_000);
+        giveEnergy(ben, 1000);
         settle(tradeOf());
         vm.expectRevert(abi.encodeWithSelector(InsufficientFees.selector, 50_000, 50_001));
         vm.prank(OPERATOR);
@@ -282,7 +288,9 @@ contract VaultTest is Fixture, ISettlementErrors {
             abi.encodeCall(registry.setParticipant, (STRANGER, 1, 1, 1))
         ];
         for (uint256 i; i < calls.length; ++i) {
-            address target = i < 5 ? address(exchange) : i < 7 ? address(ledger) : i < 8 ? address(euro) : address(registry);
+            address target = i < 5
+                ? address(exchange)
+                : i < 7 ? address(ledger) : i < 8 ? address(euro) : address(registry);
             vm.prank(STRANGER);
             (bool ok, bytes memory reason) = target.call(calls[i]);
             assertTrue(!ok && bytes4(reason) == IAccessManaged.AccessManagedUnauthorized.selector, "allowed");
