@@ -24,7 +24,13 @@ RETRY_S: Final = 1.0
 HEARTBEAT_S: Final = 1.0
 HEARTBEAT_TIMEOUT_S: Final = 5.0
 
-UNREACHABLE: Final = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
+UNREACHABLE: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,  # PostgreSQL stops, or is still starting
+)
 """Errors that mean a service is away; the job is tried again at its next tick."""
 
 
