@@ -38,6 +38,8 @@ create table if not exists trading.orders (
 create index if not exists orders_book on trading.orders (zone, delivery_start, sequence);
 create index if not exists orders_trader on trading.orders (trader, sequence desc);
 create index if not exists orders_locked on trading.orders (trader) where locked_cash > 0;
+create index if not exists orders_open on trading.orders (zone, delivery_start, trader) where status = 'open';
+create index if not exists orders_lane on trading.orders (trader, lane, nonce desc) where status in ('open', 'matched');
 comment on column trading.orders.locked_cash is
     'Vault cash that this order may still cost its trader; freed when unmatched, cancelled or settled on chain';
 
@@ -91,6 +93,20 @@ create index if not exists trades_slot on trading.trades (zone, delivery_start);
 create index if not exists trades_buyer on trading.trades (buyer, delivery_start);
 create index if not exists trades_seller on trading.trades (seller, delivery_start);
 create index if not exists trades_executed on trading.trades (executed_at);
+
+create or replace view trading.held_orders as
+select o.* from trading.orders o
+where o.status = 'open' or o.status = 'matched' and exists (
+    select from trading.trades t
+    where t.zone = o.zone and t.delivery_start = o.delivery_start and t.settlement_status in ('pending', 'submitted')
+      and (t.buyer = o.trader and t.buy_order = o.digest or t.seller = o.trader and t.sell_order = o.digest)
+);
+comment on view trading.held_orders is
+    'Orders that still hold their lane and cash: in an open book, or with a trade neither settled nor failed';
+
+-- What is left of a mandate is asked for with every order: answered from this index alone, however long the history.
+create index if not exists settled_imbalances_charged
+    on blockchain.settled_imbalances (chain_id, account, block_number) include (money) where money < 0;
 
 create table if not exists trading.settlements (
     settlement_id  bigint generated always as identity primary key,

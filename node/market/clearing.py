@@ -112,7 +112,7 @@ async def due_gates(db: Connection, rules: MarketRules, zones: Sequence[int], no
 
 
 async def release_locks(db: Connection, delivery_start: int, zone: int) -> None:
-    """Frees what the slot's orders had locked and marks its trades settled, once they are settled on chain."""
+    """Frees what the slot's orders had locked once it is over, and marks as settled the trades that did not fail."""
     await db.execute(_SQL["release_orders"], zone, delivery_start)
     await db.execute(_SQL["release_trades"], zone, delivery_start)
 

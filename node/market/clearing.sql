@@ -4,13 +4,13 @@ select auction_id, zone, extract(epoch from delivery_start)::bigint as delivery_
     book_hash, result_hash, gate_closed_at, cleared_at
 from trading.auctions where zone = $1 and delivery_start = to_timestamp($2::bigint);
 
--- void_orders -- Takes out open orders that the exchange would refuse: voided nonce, lost clearance, cash withdrawn
+-- void_orders -- Takes out open orders that the exchange would refuse: voided nonce, lost clearance, cash (to be) withdrawn
 update trading.orders o set status = 'cancelled', locked_cash = 0
 where o.zone = $2 and o.delivery_start = to_timestamp($3::bigint) and o.status = 'open' and (
     exists (
         select from blockchain.account_balances b where b.chain_id = $1 and b.account = o.trader
-          and (b.nonce > o.nonce or b.cash < (
-              select sum(held.locked_cash) from trading.orders held
+          and (b.nonce > o.nonce or b.cash - b.pending_cash < (
+              select sum(held.locked_cash) from trading.held_orders held
               where held.trader = o.trader and held.locked_cash > 0 and not exists (
                   -- What is settled on chain has left the cash already; its lock is freed a moment later.
                   select from blockchain.settled_orders s
@@ -87,10 +87,10 @@ where not exists (
 )
 order by due.delivery_start, due.zone;
 
--- release_orders -- Settled on chain: the orders cost nothing more
+-- release_orders -- The slot is over: its orders cost nothing more
 update trading.orders set locked_cash = 0
 where zone = $1 and delivery_start = to_timestamp($2::bigint) and locked_cash > 0;
 
--- release_trades -- Settled on chain: the trades are done
+-- release_trades -- The slot is over: its trades are done, but for those that failed
 update trading.trades set settlement_status = 'settled'
-where zone = $1 and delivery_start = to_timestamp($2::bigint) and settlement_status <> 'settled';
+where zone = $1 and delivery_start = to_timestamp($2::bigint) and settlement_status in ('pending', 'submitted');

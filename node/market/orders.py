@@ -15,6 +15,9 @@ PRODUCER_FLAG: Final = 1
 CONSUMER_FLAG: Final = 2
 FROZEN_FLAG: Final = 4
 
+MOST_OPEN_ORDERS: Final = 32
+"""Of one trader in one slot: a slot settles in one batch, whose room all its traders share."""
+
 _GOOD_TILL_GATE: Final = 0
 _GOOD_TILL_TIME: Final = 1
 _LAST_SOURCE: Final = 4
@@ -39,13 +42,15 @@ class TraderState:
     """Unix seconds; 0 when the account was never cleared."""
     flags: int
     free_cash: int
-    """Vault cash that no order has locked."""
+    """Vault cash that no order has locked and no withdrawal announced; negative where both want more than there is."""
     nonce_floor: int
     mandate: MandateState | None
     position_limit_wh: int
     """The most his meters in the zone can move in one slot."""
     position_wh: int
     """What his other orders of the same slot and side come to."""
+    open_orders: int
+    """How many other orders he has in the slot, on both sides."""
     last_lane_nonce: int
     """-1 when the lane was never used."""
     live_lane_order: bytes | None
@@ -153,6 +158,8 @@ def check_trader(rules: MarketRules, order: Order, trader: TraderState) -> int:
         raise refusals.UnknownZone(zone=order.zone)
     _check_clearance(rules, order, trader)
     _check_lane(order, trader)
+    if trader.open_orders >= MOST_OPEN_ORDERS:
+        raise refusals.TooManyOrders(open_orders=trader.open_orders, limit=MOST_OPEN_ORDERS)
     position_wh = trader.position_wh + order.energy_wh
     if position_wh > trader.position_limit_wh:
         raise refusals.OverPositionLimit(position_wh=position_wh, limit_wh=trader.position_limit_wh)

@@ -48,4 +48,4 @@ left join trading.auctions a on a.zone = $1 and a.delivery_start = to_timestamp(
 order by slot desc;
 
 -- locked -- Cash that a trader's orders hold
-select coalesce(sum(locked_cash), 0)::text from trading.orders where trader = $1 and locked_cash > 0;
+select coalesce(sum(locked_cash), 0)::text from trading.held_orders where trader = $1 and locked_cash > 0;

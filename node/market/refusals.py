@@ -115,6 +115,12 @@ class OverPositionLimit(OrderRefused):
     code = "position-limit"
 
 
+class TooManyOrders(OrderRefused):
+    """The account has as many orders in this slot as one may have; cancel one, or make one larger."""
+
+    code = "too-many-orders"
+
+
 class MandateMissing(OrderRefused):
     """The account has no imbalance mandate that outlasts the settlement of the slot."""
 

@@ -171,6 +171,7 @@ async def _trader_state(db: Connection, rules: MarketRules, chain_id: int, order
         mandate=_mandate(row),
         position_limit_wh=sum(energy_limit_wh(fuse_w, rules.slot_s) for fuse_w in row["fuses_w"]),
         position_wh=row["position_wh"],
+        open_orders=row["open_orders"],
         last_lane_nonce=row["last_lane_nonce"],
         live_lane_order=row["live_lane_order"],
     )

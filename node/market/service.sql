@@ -11,10 +11,13 @@ select
         from blockchain.participants where chain_id = $1 and account = $2
     ), 0) as kyc_until,
     coalesce((select flags from blockchain.participants where chain_id = $1 and account = $2), 0) as flags,
-    coalesce((select cash from blockchain.account_balances where chain_id = $1 and account = $2), 0)
+    -- Cash announced for withdrawal may leave at any time.
+    coalesce((
+        select cash - pending_cash from blockchain.account_balances where chain_id = $1 and account = $2
+    ), 0)
         -- What is settled on chain has left the cash already; its lock is freed a moment later.
         - coalesce((
-            select sum(o.locked_cash) from trading.orders o
+            select sum(o.locked_cash) from trading.held_orders o
             where o.trader = $2 and o.locked_cash > 0 and not exists (
                 select from blockchain.settled_orders s
                 where s.chain_id = $1 and s.trader = o.trader and s.delivery_start = o.delivery_start
@@ -25,22 +28,16 @@ select
     array(
         select fuse_w from telemetry.meters where owner = $2 and zone = $3 and active and kind <> 'feeder'
     ) as fuses_w,
-    (
-        select coalesce(sum(energy_wh), 0)::bigint from trading.orders
-        where trader = $2 and zone = $3 and delivery_start = to_timestamp($4::bigint) and side = $5 and status = 'open'
-    ) as position_wh,
+    mine.position_wh,
+    mine.open_orders,
     coalesce((select max(nonce) from trading.orders where trader = $2 and lane = $6), -1) as last_lane_nonce,
     -- A lane is only entered when free, so the newest order that was not withdrawn or left over is the one that holds it.
     (
         select newest.digest from (
-            select digest, status, zone, delivery_start from trading.orders
+            select digest from trading.orders
             where trader = $2 and lane = $6 and status in ('open', 'matched') order by nonce desc limit 1
         ) newest
-        where newest.status = 'open' or exists (
-            select from trading.trades t
-            where t.zone = newest.zone and t.delivery_start = newest.delivery_start
-              and newest.digest in (t.buy_order, t.sell_order) and t.settlement_status <> 'settled'
-        )
+        where exists (select from trading.held_orders held where held.digest = newest.digest)
     ) as live_lane_order,
     extract(epoch from least(mandate.expiry, to_timestamp(8589934592)))::bigint as mandate_expiry,
     mandate.budget_per_slot as mandate_per_slot,
@@ -48,7 +45,12 @@ select
         select sum(-i.money) from blockchain.settled_imbalances i
         where i.chain_id = $1 and i.account = $2 and i.block_number >= mandate.updated_block and i.money < 0
     ), 0) as mandate_left
-from (select) as always left join blockchain.mandates mandate on mandate.chain_id = $1 and mandate.account = $2;
+from (
+    select coalesce(sum(energy_wh) filter (where side = $5), 0)::bigint as position_wh, count(*) as open_orders
+    from trading.orders
+    where trader = $2 and zone = $3 and delivery_start = to_timestamp($4::bigint) and status = 'open'
+) mine
+left join blockchain.mandates mandate on mandate.chain_id = $1 and mandate.account = $2;
 
 -- insert_order -- The order enters the book
 insert into trading.orders (
