@@ -1,5 +1,6 @@
 """How a session travels: a cookie for people, a bearer token for machines; and what a browser may send with it."""
 
+import re
 import secrets
 from typing import Final
 
@@ -11,6 +12,7 @@ from node.errors import Refused
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 BROWSER_KEY_BYTES: Final = 16
+BROWSER_KEY: Final = re.compile(rf"[0-9a-f]{{{2 * BROWSER_KEY_BYTES}}}")
 BROWSER_KEY_LIFE_S: Final = 600
 SESSION_COOKIE: Final = "sid"
 BROWSER_COOKIE: Final = "browser"
@@ -57,8 +59,9 @@ def new_browser_key() -> str:
 
 
 def browser_key(connection: HTTPConnection, config: ApiConfig) -> str | None:
-    """The browser key this request carries."""
-    return connection.cookies.get(cookie_name(config, BROWSER_COOKIE))
+    """The browser key this request carries; None where it is not one of ours."""
+    key = connection.cookies.get(cookie_name(config, BROWSER_COOKIE), "")
+    return key if BROWSER_KEY.fullmatch(key) else None
 
 
 def session_token(connection: HTTPConnection, config: ApiConfig) -> str | None:

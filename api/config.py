@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from contracts.typed_data import BadAddress, parse_address
 from indexer.config import Environment, positive
 from node.config import NodeConfig
+from node.wallet import DEV_CHAIN_IDS
 
 
 def _public_url(text: str) -> str:
@@ -57,13 +58,17 @@ class ApiConfig:
     @classmethod
     def read(cls, env: Environment) -> "ApiConfig":
         port = env.read("GRIDTRACE_PORT", positive, 8_600)
+        node = NodeConfig.read(env)
+        devnet = env.read("GRIDTRACE_DEVNET", _flag, False)
+        if devnet and node.indexer.chain_id not in DEV_CHAIN_IDS:
+            env.faults.append(f"GRIDTRACE_DEVNET=1: chain {node.indexer.chain_id} is no development chain")
         return cls(
-            node=NodeConfig.read(env),
+            node=node,
             host=env.read("GRIDTRACE_HOST", str, "127.0.0.1"),
             port=port,
             public_url=env.read("GRIDTRACE_PUBLIC_URL", _public_url, f"http://127.0.0.1:{port}"),
             operators=env.read("GRIDTRACE_OPERATORS", _accounts, frozenset()),
-            devnet=env.read("GRIDTRACE_DEVNET", _flag, False),
+            devnet=devnet,
         )
 
     @classmethod

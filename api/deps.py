@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection
 from api.auth import Forbidden, SessionRequired, session_token
 from api.config import ApiConfig
 from indexer.clock import Clock
-from indexer.db import Connection, Pool, transaction
+from indexer.db import ACQUIRE_TIMEOUT_S, Connection, Pool, transaction
 from node import identity
 from node.bus import Bus
 from node.errors import NotFound
@@ -50,7 +50,10 @@ Site = Annotated[Services, Depends(services)]
 
 async def _reader(site: Site) -> AsyncIterator[Connection]:
     """One snapshot for all reads of a request, so that everything an answer says holds at the same block."""
-    async with site.pool.acquire() as db, db.transaction(isolation="repeatable_read", readonly=True):
+    async with (
+        site.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as db,
+        db.transaction(isolation="repeatable_read", readonly=True),
+    ):
         yield db
 
 
@@ -68,7 +71,7 @@ async def _caller(connection: HTTPConnection, site: Site) -> Caller | None:
     token = session_token(connection, site.config)
     if token is None:
         return None
-    async with site.pool.acquire() as db:
+    async with site.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as db:
         return await identity.caller(db, token=token, now=site.real.now())
 
 

@@ -1,4 +1,4 @@
-"""Every answer that is not a success, as a problem (RFC 9457), and the one table from error code to HTTP status."""
+"""Every answer that is not a success, as a problem (RFC 9457)."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from api.codes import STATUS
 from api.limits import envelope_headers
 from contracts.errors import GridtraceError
 from node.errors import Conflict, NotFound, Refused
@@ -21,70 +22,6 @@ logger = logging.getLogger(__name__)
 RETRY_AFTER_S: Final = 1
 NOWHERE: Final = "there is nothing at this address"
 INTERNAL: Final = "a fault of ours; tell us the trace id"
-
-STATUS: Final[Mapping[str, int]] = {
-    "request-invalid": 400,
-    "session-required": 401,
-    "sign-in-refused": 401,
-    "forbidden": 403,
-    "frozen": 403,
-    "not-cleared": 403,
-    "origin-refused": 403,
-    "wrong-role": 403,
-    "device-unknown": 404,
-    "not-found": 404,
-    "order-not-found": 404,
-    "reading-not-found": 404,
-    "settlement-not-found": 404,
-    "transaction-unknown": 404,
-    "method-not-allowed": 405,
-    "cancel-too-late": 409,
-    "conflict": 409,
-    "gate-closed": 409,
-    "gate-not-open": 409,
-    "gate-open": 409,
-    "index-behind": 409,
-    "insufficient-collateral": 409,
-    "lane-in-use": 409,
-    "mandate-budget": 409,
-    "mandate-missing": 409,
-    "meter-exists": 409,
-    "outbox-conflict": 409,
-    "position-limit": 409,
-    "settlement-changed": 409,
-    "stale-nonce": 409,
-    "body-too-large": 413,
-    "unsupported-media-type": 415,
-    "bad-address": 422,
-    "bad-signature": 422,
-    "batch-impossible": 422,
-    "book-unreadable": 422,
-    "cursor-invalid": 422,
-    "dev-key-refused": 422,
-    "field-invalid": 422,
-    "field-out-of-range": 422,
-    "key-unusable": 422,
-    "lot": 422,
-    "meter-address-bad": 422,
-    "order-expired": 422,
-    "order-refused": 422,
-    "price-band": 422,
-    "refused": 422,
-    "sign-in-message-invalid": 422,
-    "slot-misaligned": 422,
-    "source": 422,
-    "tick": 422,
-    "time-in-force": 422,
-    "unknown-channel": 422,
-    "unknown-role": 422,
-    "unknown-zone": 422,
-    "wrong-operator-key": 422,
-    "wrong-signer": 422,
-    "rate-limited": 429,
-    "internal": 500,
-    "unavailable": 503,
-}
-"""Published at ``GET /v1/errors``; a test holds it complete."""
 
 _BY_STATUS: Final[Mapping[int, str]] = {
     400: "request-invalid",
@@ -98,7 +35,16 @@ _BY_STATUS: Final[Mapping[int, str]] = {
     503: "unavailable",
 }
 
-UNREACHABLE: Final = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
+UNREACHABLE: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.InterfaceError,
+)
+"""A server that is away, starting, stopping or full; of a transaction that lost a conflict, the repetition may win."""
 
 
 class Fault(BaseModel):

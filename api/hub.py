@@ -12,6 +12,7 @@ from typing import Any, Final
 import asyncpg
 
 from api.deps import Services
+from contracts.errors import GridtraceError
 from indexer.db import connect, queries
 
 logger = logging.getLogger(__name__)
@@ -22,12 +23,20 @@ CHANNELS: Final = ("blocks", "auctions", "trades", "settlements", "audit", "stat
 _FROM_BUS: Final = ("auctions", "trades", "settlements", "audit")
 BLOCK_NOTICE: Final = "gridtrace_block"
 QUEUE_LENGTH: Final = 256
+MAX_LISTENERS: Final = 1_000
 PULSE_S: Final = 2.0
 HEARTBEAT_S: Final = 5.0
 RECONNECT_S: Final = 0.5
 
 _SQL = queries(__name__)
 _LOST: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+class TooManyListeners(GridtraceError):
+    """There are as many listeners as we can serve; try again later."""
+
+    code = "too-many-listeners"
+    retryable = True
 
 
 class Overrun(Exception):
@@ -86,7 +95,12 @@ class Hub:
 
     @contextmanager
     def listen(self, channels: Iterable[str]) -> Iterator[Listener]:
-        """A listener for as long as the block lasts; its first message is the ``hello``."""
+        """A listener for as long as the block lasts; its first message is the ``hello``.
+
+        Raises:
+            TooManyListeners: see ``require_room``.
+        """
+        self.require_room()
         listener = Listener(self)
         hello = {"stream_id": self.stream_id, "channels": list(CHANNELS)}
         listener.put(_message("stream", 0, "hello", hello))
@@ -96,6 +110,16 @@ class Hub:
             yield listener
         finally:
             self._listeners.discard(listener)
+
+    @property
+    def listeners(self) -> int:
+        """How many listen."""
+        return len(self._listeners)
+
+    def require_room(self) -> None:
+        """Raises TooManyListeners where one more would be too many."""
+        if self.listeners >= MAX_LISTENERS:
+            raise TooManyListeners
 
     def snapshot(self, channel: str) -> str:
         """The channel's newest message, as the state to start from."""

@@ -6,23 +6,29 @@ Every message is ``{"channel", "seq", "type", "data"}``. ``seq`` grows by one wi
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
-from starlette.requests import HTTPConnection
+from starlette.requests import ClientDisconnect, HTTPConnection
+from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from api.deps import Services, public
-from api.hub import CHANNELS, Hub, Listener, Overrun
+from api.hub import CHANNELS, Hub, Listener, Overrun, TooManyListeners
 from node.errors import Refused
 
+logger = logging.getLogger(__name__)
 router = APIRouter(tags=["streams"], dependencies=[Depends(public)])
 
 PING_S: Final = 15.0
+SEND_S: Final = 10.0
+"""Who has not taken a message after this long is gone, or might as well be."""
 SLOW_CONSUMER: Final = 4008
+TRY_AGAIN_LATER: Final = 1013
 BAD_REQUEST: Final = 4000
 MAX_REQUEST_CHARACTERS: Final = 4_096
 
@@ -31,6 +37,20 @@ class UnknownChannel(Refused):
     """There is no such channel."""
 
     code = "unknown-channel"
+
+
+class News(StreamingResponse):
+    """Server-sent events; ends where the listener stops reading."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(SEND_S):
+                await send(message)
+
+        try:
+            await super().__call__(scope, receive, send_in_time)
+        except (ClientDisconnect, TimeoutError):
+            logger.info("listener gone or too slow client=%s", scope.get("client"))
 
 
 @asynccontextmanager
@@ -62,17 +82,18 @@ def wanted_channels(names: list[str]) -> list[str]:
 
 @router.get(
     "/v1/stream",
-    response_class=StreamingResponse,
+    response_class=News,
     responses={200: {"content": {"text/event-stream": {}}, "description": "Endless news"}},
 )
 async def stream(
     hub: Annotated[Hub, Depends(_hub)],
     channels: Annotated[str, Query(max_length=200, description="Names, separated by commas")] = ",".join(CHANNELS),
-) -> StreamingResponse:
+) -> News:
     """Server-sent events: each ``data`` is one message; first the newest of every channel."""
     names = wanted_channels([name for name in channels.split(",") if name])
+    hub.require_room()
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(hub, names), media_type="text/event-stream", headers=headers)
+    return News(_events(hub, names), media_type="text/event-stream", headers=headers)
 
 
 async def _events(hub: Hub, names: list[str]) -> AsyncIterator[str]:
@@ -92,16 +113,23 @@ async def _events(hub: Hub, names: list[str]) -> AsyncIterator[str]:
 async def socket(websocket: WebSocket) -> None:
     """Send ``{"type": "subscribe", "channels": [...]}``; ``unsubscribe`` likewise. A ping comes every 15 s."""
     await websocket.accept()
-    with _hub(websocket).listen([]) as listener:
-        sending = asyncio.create_task(_send(websocket, listener))
-        receiving = asyncio.create_task(_receive(websocket, listener))
-        done, waiting = await asyncio.wait((sending, receiving), return_when=asyncio.FIRST_COMPLETED)
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
-        for task in done:
-            with suppress(WebSocketDisconnect, RuntimeError):
-                await task
+    try:
+        with _hub(websocket).listen([]) as listener:
+            await _converse(websocket, listener)
+    except TooManyListeners as error:
+        await websocket.close(TRY_AGAIN_LATER, str(error))
+
+
+async def _converse(websocket: WebSocket, listener: Listener) -> None:
+    sending = asyncio.create_task(_send(websocket, listener))
+    receiving = asyncio.create_task(_receive(websocket, listener))
+    done, waiting = await asyncio.wait((sending, receiving), return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    for task in done:
+        with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
+            await task
 
 
 async def _send(websocket: WebSocket, listener: Listener) -> None:
@@ -113,15 +141,18 @@ async def _send(websocket: WebSocket, listener: Listener) -> None:
         except Overrun:
             await websocket.close(SLOW_CONSUMER, "too slow")
             return
-        await websocket.send_text(text)
+        async with asyncio.timeout(SEND_S):
+            await websocket.send_text(text)
 
 
 async def _receive(websocket: WebSocket, listener: Listener) -> None:
     while True:
-        text = await websocket.receive_text()
         try:
-            kind, channels = _request(text)
-        except (ValueError, UnknownChannel) as error:
+            kind, channels = _request(await websocket.receive_text())
+        except KeyError:
+            await websocket.close(BAD_REQUEST, "send text")
+            return
+        except (ValueError, RecursionError, UnknownChannel) as error:
             await websocket.close(BAD_REQUEST, str(error)[:120])
             return
         (listener.subscribe if kind == "subscribe" else listener.unsubscribe)(channels)

@@ -29,15 +29,8 @@ RETRY_FIRST_S: Final = 0.2
 RETRY_MAX_S: Final = 5.0
 HALTED_POLL_S: Final = 2.0
 CHAIN_FAULTS: Final = (Disagreement, RpcRefused, RpcUnavailable)
-DATABASE_FAULTS: Final = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.InterfaceError,
-    OSError,
-    TimeoutError,
-)
+DATABASE_FAULTS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+"""Also what the database refuses: read-only after a failover, full, not yet migrated. All of it can be mended there."""
 
 
 async def run(config: IndexerConfig) -> None:

@@ -1,8 +1,15 @@
 """What the chain says: JSON-RPC answers as they arrive, and blocks as values."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
+
+HASH_BYTES: Final = 32
+BLOOM_BYTES: Final = 256
+LAST_SECOND: Final = 253_402_300_799
+"""The end of the year 9999: what comes later is no time."""
+LARGEST: Final = (1 << 63) - 1
 
 
 class HeaderAnswer(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -56,16 +63,16 @@ class Block:
 
     @classmethod
     def of(cls, answer: HeaderAnswer) -> "Block":
-        """Raises ValueError where the answer is not hexadecimal."""
+        """Raises ValueError where the answer is not hexadecimal, or of impossible size."""
         return cls(
-            number=int(answer.number, 16),
-            hash=unhex(answer.hash),
-            parent_hash=unhex(answer.parent_hash),
-            timestamp=int(answer.timestamp, 16),
-            logs_bloom=unhex(answer.logs_bloom),
-            receipts_root=unhex(answer.receipts_root),
+            number=quantity(answer.number),
+            hash=unhex(answer.hash, HASH_BYTES),
+            parent_hash=unhex(answer.parent_hash, HASH_BYTES),
+            timestamp=quantity(answer.timestamp, LAST_SECOND),
+            logs_bloom=unhex(answer.logs_bloom, BLOOM_BYTES),
+            receipts_root=unhex(answer.receipts_root, HASH_BYTES),
             transaction_count=len(answer.transactions),
-            gas_used=int(answer.gas_used, 16),
+            gas_used=quantity(answer.gas_used),
         )
 
 
@@ -97,8 +104,19 @@ class Tip:
     finalized: int
 
 
-def unhex(text: str) -> bytes:
-    """Bytes of ``0x…``. Raises ValueError for anything else."""
+def unhex(text: str, width: int | None = None) -> bytes:
+    """Bytes of ``0x…``, ``width`` of them where given. Raises ValueError for anything else."""
     if not text.startswith("0x"):
         raise ValueError(f"not hexadecimal: {text[:80]!r}")
-    return bytes.fromhex(text[2:])
+    value = bytes.fromhex(text[2:])
+    if width is not None and (len(value) != width or len(text) != 2 + 2 * width):
+        raise ValueError(f"not {width} bytes: {text[:80]!r}")
+    return value
+
+
+def quantity(text: str, largest: int = LARGEST) -> int:
+    """The number ``0x…``. Raises ValueError for anything else and outside 0 to ``largest``."""
+    value = int(text, 16)
+    if not 0 <= value <= largest:
+        raise ValueError(f"out of range: {text[:80]!r}")
+    return value

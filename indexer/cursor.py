@@ -20,6 +20,8 @@ class Cursor:
     finalized: int = 0
     """Blocks up to here are indexed and cannot change any more."""
     safe: int = 0
+    head: int = 0
+    """The chain's head when this was written."""
     epoch: int = 0
     """Count of reorgs that removed rows."""
     events: int = 0
@@ -42,6 +44,7 @@ async def save(db: Connection, cursor: Cursor) -> None:
         cursor.hash,
         cursor.finalized,
         cursor.safe,
+        cursor.head,
         cursor.epoch,
         cursor.events,
         cursor.state,

@@ -14,6 +14,8 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolC
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 COMMAND_TIMEOUT_S = 30.0
+ACQUIRE_TIMEOUT_S = 10.0
+"""Who has waited this long for a connection is told that the database is busy."""
 _NAME = re.compile(r"^-- (\w+) --.*$", re.MULTILINE)
 
 
@@ -60,5 +62,5 @@ async def open_pool(database_url: str, *, size: int = 10) -> AsyncIterator[Pool]
 @asynccontextmanager
 async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     """One unit of work: commits when the block ends, rolls back when it raises."""
-    async with pool.acquire() as connection, connection.transaction():
+    async with pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection, connection.transaction():
         yield connection

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.block import LogAnswer
+from indexer.block import LogAnswer, unhex
 from indexer.errors import Disagreement
 from indexer.event import Argument, Event, Kind
 
 WORD = 32
+ADDRESS = 20
+MOST_TOPICS = 4
 Bytes2D = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
 Values = Bytes2D | NDArray[np.int64] | list[bytes]
@@ -74,7 +76,23 @@ def decode(logs: Sequence[LogAnswer], events: Events) -> Decoded:
             continue
         if logs_left := _well_shaped(event, group, undecoded):
             rows.append(_decode_group(event, logs_left, undecoded))
+    for kept in undecoded:
+        _check_shape(kept.log)
     return Decoded(tuple(part for part in rows if len(part)), tuple(undecoded))
+
+
+def _check_shape(log: LogAnswer) -> None:
+    """A log that is kept as it came must at least be a log."""
+    try:
+        unhex(log.address, ADDRESS)
+        unhex(log.transaction_hash, WORD)
+        unhex(log.data)
+        for topic in log.topics:
+            unhex(topic, WORD)
+    except ValueError as error:
+        raise Disagreement(f"a log is malformed: {error}") from error
+    if len(log.topics) > MOST_TOPICS:
+        raise Disagreement(f"a log has {len(log.topics)} topics")
 
 
 def _decode_group(event: Event, logs: list[LogAnswer], undecoded: list[Undecoded]) -> Rows:
@@ -224,7 +242,7 @@ def _quantities(texts: list[str]) -> NDArray[np.int64]:
 
 def _matrix(texts: list[str], rows: int, width: int) -> Bytes2D:
     joined = _unhex("".join(texts))
-    if len(joined) != rows * width:
+    if len(joined) != rows * width or any(len(text) != 2 * width for text in texts):
         raise Disagreement(f"{rows} values of {width} bytes make {len(joined)} bytes")
     return np.frombuffer(joined, dtype=np.uint8).reshape(rows, width)
 

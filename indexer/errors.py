@@ -36,7 +36,7 @@ class RpcRefused(GridtraceError):
 
     def __init__(self, method: str, rpc_code: int, message: str, data: object = None) -> None:
         self.method, self.rpc_code, self.rpc_message, self.data = method, rpc_code, message, data
-        super().__init__(f"{method}: {message} (code {rpc_code})")
+        super().__init__(f"{method}: {message[:200]} (code {rpc_code})")
 
 
 class Disagreement(GridtraceError):

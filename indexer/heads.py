@@ -60,7 +60,7 @@ class Heads:
                 if message.type is not aiohttp.WSMsgType.TEXT:
                     continue
                 answer = message.json()
-                if "error" in answer:
-                    raise ValueError(f"no newHeads: {answer['error']}")
+                if not isinstance(answer, dict) or "error" in answer:
+                    raise ValueError(f"no newHeads: {str(answer)[:200]}")
                 self.subscribed = True
                 self._news.set()

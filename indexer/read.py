@@ -19,6 +19,8 @@ class Head:
     """Unix seconds; None before the first block."""
     finalized: int
     safe: int
+    head: int
+    """The chain's head when the last block was indexed."""
     reorg_epoch: int
     events_indexed: int
     state: str

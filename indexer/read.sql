@@ -1,6 +1,6 @@
 -- head -- the last indexed block
 select c.block_number as number, c.block_hash as hash, extract(epoch from b."timestamp")::bigint as time,
-       c.finalized_number as finalized, c.safe_number as safe, c.reorg_epoch, c.events_indexed,
+       c.finalized_number as finalized, c.safe_number as safe, c.head_number as head, c.reorg_epoch, c.events_indexed,
        c.state, c.state_reason
 from blockchain.cursors c
 left join blockchain.blocks b on b.chain_id = c.chain_id and b.number = c.block_number

@@ -20,6 +20,9 @@ T = TypeVar("T")
 TIMEOUT_S: Final = 20.0
 ATTEMPTS: Final = 4
 FIRST_DELAY_S: Final = 0.1
+MAX_ANSWER_BYTES: Final = 64_000_000
+TOO_LARGE: Final = -32_000
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 # Codes that mean "later", in use by the large providers and EIP-1474.
 BUSY_CODES: Final = frozenset({-32005, -32097, 429})
 
@@ -75,7 +78,7 @@ class Rpc:
         self.faults = 0
         """Endpoint faults met so far."""
         self._at = 0
-        self._checked: set[str] = set()
+        self._is_proven = False
         self._ids = count(1)
 
     async def call(self, method: str, *params: Any, type: type[T] | Any = Any) -> T | Any:
@@ -84,7 +87,7 @@ class Rpc:
         Raises:
             RpcRefused: the endpoint answered with an error.
             RpcUnavailable: no endpoint answered in any attempt.
-            WrongChain: an endpoint serves another chain.
+            WrongChain: the endpoints serve another chain, and never served the right one.
         """
         (result,) = await self.batch([Call(method, params)])
         return decode(result, type)
@@ -99,29 +102,29 @@ class Rpc:
         for attempt in range(ATTEMPTS * len(self.urls)):
             url = self.urls[self._at]
             try:
-                await self._check_chain(url)
-                return await self._post(url, calls)
-            except (_TransportFault, aiohttp.ClientError, TimeoutError, OSError) as error:
+                return await self._checked(url, calls)
+            except (_TransportFault, WrongChain, aiohttp.ClientError, TimeoutError, OSError) as error:
                 last = error
                 await self._fail_over(url, attempt, error)
+        if isinstance(last, WrongChain) and not self._is_proven:
+            raise last
         raise RpcUnavailable(f"no RPC endpoint answers: {_describe(last)}")
 
     async def _fail_over(self, url: str, attempt: int, error: Exception) -> None:
         self.faults += 1
-        self._checked.discard(url)
         self._at = (self.urls.index(url) + 1) % len(self.urls)
         delay_s = FIRST_DELAY_S * 2 ** (attempt // len(self.urls))
         logger.info("rpc fault attempt=%d retry_in_s=%.1f error=%s", attempt + 1, delay_s, _describe(error))
         await asyncio.sleep(delay_s)
 
-    async def _check_chain(self, url: str) -> None:
-        if url in self._checked:
-            return
-        (result,) = await self._post(url, [Call("eth_chainId")])
-        found = int(decode(result, str), 16)
-        if found != self.chain_id:
-            raise WrongChain(f"the RPC endpoint serves chain {found}, not {self.chain_id}")
-        self._checked.add(url)
+    async def _checked(self, url: str, calls: Sequence[Call]) -> list[Result]:
+        """Asks for the chain in every batch: what is behind an address may change at any time."""
+        *results, chain = await self._post(url, [*calls, Call("eth_chainId")])
+        if not isinstance(chain, RpcRefused):
+            if (found := _chain_id(chain)) != self.chain_id:
+                raise WrongChain(f"the RPC endpoint serves chain {found}, not {self.chain_id}")
+            self._is_proven = True
+        return results
 
     async def _post(self, url: str, calls: Sequence[Call]) -> list[Result]:
         ids = [next(self._ids) for _ in calls]
@@ -132,11 +135,34 @@ class Rpc:
             ]
         )
         async with self.session.post(url, data=body) as response:
-            content = await response.read()
+            content = await _body(response)
             if response.status != 200:
                 raise _TransportFault(f"HTTP {response.status}: {content[:200]!r}")
         self.answer_bytes = len(content)
+        if len(content) > MAX_ANSWER_BYTES:
+            # As if the endpoint had refused: who asked for a range will ask for less.
+            return [
+                RpcRefused(call.method, TOO_LARGE, f"the answer has over {MAX_ANSWER_BYTES} bytes") for call in calls
+            ]
         return _sort(calls, ids, content)
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    """The answer, cut off once it is too large."""
+    content = bytearray()
+    async for part in response.content.iter_any():
+        content += part
+        if len(content) > MAX_ANSWER_BYTES:
+            response.close()
+            break
+    return bytes(content)
+
+
+def _chain_id(result: msgspec.Raw) -> int:
+    try:
+        return int(decode(result, str), 16)
+    except ValueError as error:
+        raise Disagreement(f"eth_chainId: {error}") from error
 
 
 def _sort(calls: Sequence[Call], ids: list[int], content: bytes) -> list[Result]:
@@ -154,7 +180,7 @@ def _sort(calls: Sequence[Call], ids: list[int], content: bytes) -> list[Result]
 def _parse(content: bytes) -> list[Answer]:
     try:
         return _answers.decode(content) if content.lstrip()[:1] == b"[" else [_refusal.decode(content)]
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise _TransportFault(f"not a JSON-RPC answer ({error}): {content[:200]!r}") from error
 
 
@@ -175,7 +201,7 @@ def decode(result: Result, type: type[T] | Any) -> T | Any:
         raise result
     try:
         return msgspec.json.decode(result, type=type)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise Disagreement(f"unexpected RPC answer: {error}") from error
 
 

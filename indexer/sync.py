@@ -100,7 +100,7 @@ class Sync:
         if cursor is None:
             return NothingNew(self._manifest.start_block - 1)
         if cursor.state == "halted":
-            return Halted(cursor.reason or "")
+            return await self._halted(cursor)
         tip, following = await self._chain.look(cursor.number + 1)
         if tip.head.number < cursor.number:
             return await self._behind(cursor, tip)
@@ -160,6 +160,7 @@ class Sync:
             hash=last.hash,
             finalized=max(cursor.finalized, min(tip.finalized, last.number)),
             safe=max(cursor.safe, min(tip.safe, last.number)),
+            head=max(tip.head.number, last.number),
             events=cursor.events + len(segment.logs),
             state="backfilling" if behind else "running",
         )
@@ -189,6 +190,8 @@ class Sync:
 
     async def _reorg(self, cursor: Cursor, tip: Tip) -> Outcome:
         """Goes back to the last block that both chains share."""
+        if await self._is_ours(cursor):
+            raise Disagreement(f"the endpoint has our block {cursor.number}, and another chain without it")
         ancestor, block_hash = await self._ancestor(cursor, tip)
         if ancestor is None:
             return await self._halt(cursor, f"the chain was replaced below its finalised block {cursor.finalized}")
@@ -202,6 +205,7 @@ class Sync:
                 number=ancestor,
                 hash=block_hash,
                 safe=min(cursor.safe, ancestor),
+                head=tip.head.number,
                 epoch=cursor.epoch + 1,
                 events=cursor.events - removed,
             )
@@ -229,6 +233,20 @@ class Sync:
         if before is None:
             raise Disagreement(f"block {start} is gone")
         return start - 1, before
+
+    async def _is_ours(self, cursor: Cursor) -> bool:
+        """Whether the endpoint has the last block that we have."""
+        return [block.hash for block in await self._chain.headers([cursor.number])] == [cursor.hash]
+
+    async def _halted(self, cursor: Cursor) -> Outcome:
+        """Goes on by itself where the chain is the mirrored one again: nothing was removed."""
+        if not await self._is_ours(cursor):
+            return Halted(cursor.reason or "")
+        self.cursor = replace(cursor, state="running", reason=None)
+        async with self._db.transaction():
+            await cursors.save(self._db, self.cursor)
+        logger.warning("the mirrored chain is back, going on number=%d", cursor.number)
+        return NothingNew(cursor.number)
 
     async def _halt(self, cursor: Cursor, reason: str) -> Halted:
         halted = replace(cursor, state="halted", reason=reason)

@@ -9,10 +9,10 @@ from functools import lru_cache
 
 from eth_hash.auto import keccak
 
-from indexer.block import Block, LogAnswer, unhex
+from indexer.block import BLOOM_BYTES, Block, LogAnswer, quantity, unhex
 from indexer.errors import Disagreement
 
-BLOOM_BYTES = 256
+LARGEST_INDEX = (1 << 31) - 1
 
 
 @lru_cache(maxsize=65_536)
@@ -54,15 +54,26 @@ def check_logs(blocks: Sequence[Block], logs: Sequence[LogAnswer], *, every_topi
 
 
 def unaccounted(blocks: Iterable[Block], logs: Iterable[LogAnswer], addresses: Iterable[bytes]) -> list[Block]:
-    """Blocks without a log although their bloom filter says that a watched address may have emitted one."""
-    masks = [bloom_mask(address) for address in addresses]
-    with_logs = {int(log.block_number, 16) for log in logs}
-    silent = (block for block in blocks if block.number not in with_logs and any(block.logs_bloom))
-    return [block for block in silent if _any_mask(int.from_bytes(block.logs_bloom, "big"), masks)]
+    """Blocks whose bloom filter says that a watched address may have emitted a log, and none of its is there."""
+    masks = {"0x" + address.hex(): bloom_mask(address) for address in addresses}
+    spoke = {(int(log.block_number, 16), log.address.lower()) for log in logs}
+
+    def is_doubtful(block: Block) -> bool:
+        bloom = int.from_bytes(block.logs_bloom, "big")
+        return any(bloom & mask == mask and (block.number, address) not in spoke for address, mask in masks.items())
+
+    return [block for block in blocks if any(block.logs_bloom) and is_doubtful(block)]
 
 
-def _any_mask(bloom: int, masks: Sequence[int]) -> bool:
-    return any(bloom & mask == mask for mask in masks)
+def check_same(given: Sequence[LogAnswer], whole: Sequence[LogAnswer]) -> None:
+    """Raises Disagreement where a block's logs are not among those of its receipts."""
+    known = {_content(log) for log in whole}
+    if strange := next((log for log in given if _content(log) not in known), None):
+        raise Disagreement(f"block {strange.block_number}: log {strange.log_index} is not in the block's receipts")
+
+
+def _content(log: LogAnswer) -> tuple[str, ...]:
+    return (log.log_index, log.block_hash, log.transaction_hash, log.address.lower(), log.data, *log.topics)
 
 
 def _runs(by_number: dict[int, Block], logs: Sequence[LogAnswer]) -> Iterator[tuple[Block, int, Sequence[LogAnswer]]]:
@@ -72,7 +83,7 @@ def _runs(by_number: dict[int, Block], logs: Sequence[LogAnswer]) -> Iterator[tu
         if end < len(logs) and logs[end].block_hash == logs[start].block_hash:
             continue
         log = logs[start]
-        block = by_number.get(int(log.block_number, 16))
+        block = by_number.get(quantity(log.block_number))
         if block is None or unhex(log.block_hash) != block.hash:
             raise Disagreement(f"log {log.log_index} is of block {log.block_number} {log.block_hash}, unknown")
         yield block, start, logs[start:end]
@@ -82,7 +93,7 @@ def _runs(by_number: dict[int, Block], logs: Sequence[LogAnswer]) -> Iterator[tu
 def _check_order(block: Block, start: int, logs: Sequence[LogAnswer]) -> None:
     number, previous = logs[0].block_number, -1
     for log in logs:
-        index = int(log.log_index, 16)
+        index = quantity(log.log_index, LARGEST_INDEX)
         if index <= previous or log.removed or log.block_number != number:
             raise Disagreement(
                 f"block {block.number}: log {index} follows log {previous}"

@@ -5,23 +5,26 @@ Reading order: ``jobs`` names everything that happens without anybody asking.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from typing import Final
 
 from contracts.addresses import Deployment
 from contracts.typed_data import checksum
+from indexer import read
 from indexer.clock import Clock
 from indexer.db import Pool, open_pool, transaction
+from indexer.errors import GridtraceError
 from node import scheduler
 from node.audit import service as audit
-from node.bus import Bus
+from node.bus import Bus, Publisher
 from node.config import NodeConfig
 from node.errors import Refused
 from node.market import clearing
 from node.metering import collector
-from node.outbox import HttpRpc, Sender
+from node.metering.collector import Watch
+from node.outbox import HttpRpc, Sender, SendPolicy
 from node.participants import ChainContext
 from node.scheduler import UNREACHABLE, Job
 from node.settlement import advance as settling
@@ -34,6 +37,8 @@ logger = logging.getLogger(__name__)
 TICK_S: Final = 0.2
 AUDIT_TICK_S: Final = 0.5
 RESTART_S: Final = 1.0
+# Our chains make blocks by themselves: only they count, so that a chain that stands still refuses nothing.
+SENDING: Final = SendPolicy(refuse_after_s=None)
 
 
 class WrongOperatorKey(Refused):
@@ -42,18 +47,46 @@ class WrongOperatorKey(Refused):
     code = "wrong-operator-key"
 
 
+class SlotFaults:
+    """Keeps what is wrong with one slot from the others, and tells each distinct fault once."""
+
+    def __init__(self) -> None:
+        self._told: dict[tuple[str, int, int], str] = {}
+
+    @contextmanager
+    def contained(self, job: str, zone: int, delivery_start: int) -> Iterator[None]:
+        """The next tick tries the slot again. A service that is away concerns all slots: that passes through."""
+        slot = job, zone, delivery_start
+        try:
+            yield
+        except Exception as error:
+            # A call that takes too long, or a value that PostgreSQL cannot hold, may be this slot's alone.
+            if isinstance(error, UNREACHABLE) and not isinstance(error, TimeoutError | ValueError):
+                raise
+            fault = f"{type(error).__name__}: {error}"
+            if self._told.get(slot) != fault:
+                self._told[slot] = fault
+                log = logger.warning if isinstance(error, GridtraceError) and error.retryable else logger.exception
+                log("job=%s zone=%d delivery_start=%d failed, next tick tries again: %s", *slot, fault)
+        else:
+            if self._told.pop(slot, None):
+                logger.info("job=%s zone=%d delivery_start=%d works again", *slot)
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """What every part of the node is given."""
 
     config: NodeConfig
     pool: Pool
-    bus: Bus
+    bus: Publisher
     clock: Clock
     chain: ChainContext
     settlement: SettlementContext
     signer: Signer
     rpc: HttpRpc
+    watch: Watch = field(default_factory=Watch)
+    faults: SlotFaults = field(default_factory=SlotFaults)
 
 
 @asynccontextmanager
@@ -64,9 +97,7 @@ async def open_node(config: NodeConfig) -> AsyncIterator[Node]:
         WrongOperatorKey: the key file is not the configured operator's.
     """
     indexer = config.indexer
-    signer = KeyFileSigner.open(
-        config.operator_key_file, config.operator_key_password_file, chain_id=indexer.chain_id
-    )
+    signer = KeyFileSigner.open(config.operator_key_file, config.operator_key_password_file, chain_id=indexer.chain_id)
     if signer.address != config.operator:
         raise WrongOperatorKey(
             f"{config.operator_key_file} is the key of {checksum(signer.address)}, "
@@ -111,35 +142,48 @@ def jobs(node: Node) -> Sequence[Job]:
 async def close_gates(node: Node) -> None:
     """Clears every slot whose gate has closed."""
     async with node.pool.acquire() as db:
+        head = await read.head(db, node.chain.chain_id)
+        if head is None or head.state == "backfilling":
+            return  # in a mirror that is still being filled nobody has money: every order would be void
         due = await clearing.due_gates(db, node.config.market, node.config.zones, node.clock.now_s())
     for zone, delivery_start in due:
-        async with transaction(node.pool) as db:
-            auction = await clearing.clear(
-                db, node.config.market, zone, delivery_start, node.clock.now_s(), chain_id=node.chain.chain_id
-            )
-        price = auction.clearing_price_per_kwh
-        await node.bus.publish(
-            "auctions",
-            {
-                "zone": zone,
-                "delivery_start": delivery_start,
-                "order_count": auction.order_count,
-                "matched_wh": str(auction.matched_wh),
-                "clearing_price_per_kwh": None if price is None else str(price),
-            },
+        with node.faults.contained("close_gates", zone, delivery_start):
+            await _close_gate(node, zone, delivery_start)
+
+
+async def _close_gate(node: Node, zone: int, delivery_start: int) -> None:
+    async with transaction(node.pool) as db:
+        auction = await clearing.clear(
+            db, node.config.market, zone, delivery_start, node.clock.now_s(), chain_id=node.chain.chain_id
         )
+    price = auction.clearing_price_per_kwh
+    await node.bus.publish(
+        "auctions",
+        {
+            "zone": zone,
+            "delivery_start": delivery_start,
+            "order_count": auction.order_count,
+            "matched_wh": str(auction.matched_wh),
+            "clearing_price_per_kwh": None if price is None else str(price),
+        },
+    )
 
 
 async def settle_slots(node: Node) -> None:
     """Settles every ended slot whose meters have been read, and asks for its attestation."""
     now_s = int(node.clock.now_s())
+    since_s = node.watch.since_s
+    reading_since_s = now_s if since_s is None else int(since_s)
     async with node.pool.acquire() as db:
         due = await settlement.due(db, node.config.zones, now_s)
     for zone, delivery_start in due:
-        async with transaction(node.pool) as db:
-            outcome = await settlement.compute(db, node.settlement, zone, delivery_start, now_s)
-        if not isinstance(outcome, NotReady):
-            await _tell_settlement(node, zone, delivery_start, "computed")
+        with node.faults.contained("settle_slots", zone, delivery_start):
+            async with transaction(node.pool) as db:
+                outcome = await settlement.compute(
+                    db, node.settlement, zone, delivery_start, now_s, reading_since_s=reading_since_s
+                )
+            if not isinstance(outcome, NotReady):
+                await _tell_settlement(node, zone, delivery_start, "computed")
 
 
 async def follow_settlements(node: Node) -> None:
@@ -159,11 +203,12 @@ async def audit_slots(node: Node) -> None:
     async with node.pool.acquire() as db:
         due = await audit.due(db, node.settlement)
     for zone, delivery_start in due:
-        async with transaction(node.pool) as db:
-            findings = await audit.check_and_store(db, node.rpc, node.settlement, zone, delivery_start)
-        await node.bus.publish(
-            "audit", {"zone": zone, "delivery_start": delivery_start, "differences": len(findings)}
-        )
+        with node.faults.contained("audit_slots", zone, delivery_start):
+            async with transaction(node.pool) as db:
+                findings = await audit.check_and_store(db, node.rpc, node.settlement, zone, delivery_start)
+            await node.bus.publish(
+                "audit", {"zone": zone, "delivery_start": delivery_start, "differences": len(findings)}
+            )
 
 
 async def _for_ever(name: str, run: Callable[[], Awaitable[None]]) -> None:
@@ -180,10 +225,10 @@ async def run(config: NodeConfig) -> None:
     """The node process: meters, jobs and the outbox, until cancelled."""
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it warns of every tick that a long run swallows
     async with open_node(config) as node, asyncio.TaskGroup() as tasks:
-        sender = Sender(node.pool, node.rpc, node.signer, node.chain.chain_id)
+        sender = Sender(node.pool, node.rpc, node.signer, node.chain.chain_id, SENDING)
         tasks.create_task(_for_ever("outbox", sender.run))
         tasks.create_task(
-            _for_ever("meters", lambda: collector.run(node.pool, config, node.bus, node.clock))
+            _for_ever("meters", lambda: collector.run(node.pool, config, node.bus, node.clock, node.watch))
         )
         tasks.create_task(scheduler.run(config.indexer.database_url, jobs(node)))
         logger.info("node runs: zones=%s operator=%s", config.zones, checksum(config.operator))

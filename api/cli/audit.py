@@ -18,6 +18,7 @@ def audit(
         Path | None,
         typer.Option(help="Folder of a running `gridtrace run`; its settings stand in for the environment."),
     ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every difference, not only the first of each slot.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Recompute every settled slot of a range from signed readings to the ledger. Exit code 1: differences."""
@@ -29,6 +30,6 @@ def audit(
 
     config = NodeConfig.from_environment(settings_of(state_dir) if state_dir else os.environ)
     checked = asyncio.run(check(config, start, end))
-    typer.echo(report(checked, as_json=as_json))
+    typer.echo(report(checked, as_json=as_json, every=every))
     if any(slot.findings for slot in checked):
         raise typer.Exit(DIFFERENT)

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 
@@ -16,6 +17,10 @@ from node.audit.compare import Finding
 from node.config import NodeConfig
 from node.outbox import HttpRpc
 from node.settlement.context import SettlementContext
+
+SHOWN: Final = 5
+"""Differences of one slot that are shown without ``--all``."""
+LONGEST: Final = 66
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +73,34 @@ def moment(option: str, text: str | None, default_s: int) -> int:
     return int(parsed.timestamp())
 
 
-def report(slots: Sequence[CheckedSlot], *, as_json: bool) -> str:
-    """Every difference, and how many there are in how many slots."""
+def report(slots: Sequence[CheckedSlot], *, as_json: bool, every: bool = False) -> str:
+    """The differences, and how many there are in how many slots.
+
+    What is wrong in a reading is wrong in all that follows from it: of each slot the first differences stand here,
+    nearest to the meter, and how many more there are; ``every`` shows them all and whole.
+    """
     differences = sum(len(slot.findings) for slot in slots)
     if as_json:
         return msgspec.json.encode({"slots": len(slots), "differences": differences, "checked": slots}).decode()
-    lines = [
-        f"zone {slot.zone} {slot.delivery_start:%Y-%m-%dT%H:%M:%SZ} {finding.kind} {finding.subject}: "
-        f"{finding.origin_expected} gives {finding.expected}, {finding.origin_actual} says {finding.actual}"
-        for slot in slots
-        for finding in slot.findings
-    ]
+    lines = [line for slot in slots if slot.findings for line in told(slot, every=every)]
     return "\n".join([*lines, f"{len(slots)} slots recomputed, {differences} differences"])
+
+
+def told(slot: CheckedSlot, *, every: bool) -> list[str]:
+    """One slot's differences, a line each."""
+    name = f"zone {slot.zone} {slot.delivery_start:%Y-%m-%dT%H:%M:%SZ}"
+    shown = slot.findings if every else slot.findings[:SHOWN]
+    lines = [
+        f"{name} {finding.kind} {finding.subject}: {finding.origin_expected} gives {short(finding.expected, every)}, "
+        f"{finding.origin_actual} says {short(finding.actual, every)}"
+        for finding in shown
+    ]
+    if left := len(slot.findings) - len(shown):
+        lines.append(f"{name} and {left} more that follow from these or stand beside them (--all shows them)")
+    return lines
+
+
+def short(value: object, every: bool) -> str:
+    """A value for a line; long bytes by their beginning."""
+    text = str(value)
+    return text if every or len(text) <= LONGEST else f"{text[:LONGEST]}…"

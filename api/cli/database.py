@@ -1,11 +1,22 @@
 """``gridtrace migrate``: the database schema."""
 
 import os
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
+from api.cli import environment
+from indexer.errors import GridtraceError
+
 app = typer.Typer(help="Bring the database schema up or down (DATABASE_URL).", no_args_is_help=True)
+with_settings = environment.command(environment.of_database)
+
+
+class MigrationFailed(GridtraceError):
+    """The schema could not be read or changed."""
+
+    code = "migration-failed"
 
 
 def database_url() -> str:
@@ -18,37 +29,63 @@ def database_url() -> str:
     return url
 
 
-@app.command()
+@app.command(cls=with_settings)
 def upgrade(revision: Annotated[str, typer.Argument(help="Target revision.")] = "head") -> None:
-    """Bring the schema up to a revision, the newest by default."""
+    """Bring the schema up to a revision, the newest by default, and print where it is."""
     from indexer import migrate
 
-    migrate.upgrade(database_url(), revision)
+    act(lambda url: migrate.upgrade(url, revision))
+    current()
 
 
-@app.command()
+# A revision may begin with a dash: it is no option.
+@app.command(cls=with_settings, context_settings={"ignore_unknown_options": True})
 def downgrade(revision: Annotated[str, typer.Argument(help="Target revision; -1 is one step down.")]) -> None:
-    """Take the schema down to a revision."""
+    """Take the schema down to a revision, and print where it is."""
     from indexer import migrate
 
-    migrate.downgrade(database_url(), revision)
+    act(lambda url: migrate.downgrade(url, revision))
+    current()
 
 
-@app.command()
+@app.command(cls=with_settings)
 def current() -> None:
     """Print the schema's revision."""
+    import io
+
     from alembic import command
 
     from indexer import migrate
 
-    command.current(migrate.alembic_config(database_url()))
+    def show(url: str) -> None:
+        config = migrate.alembic_config(url)
+        config.stdout = told = io.StringIO()
+        command.current(config)
+        typer.echo(told.getvalue().strip() or "no schema yet")
+
+    act(show)
 
 
-@app.command()
+@app.command(cls=with_settings)
 def history() -> None:
     """Print all revisions."""
     from alembic import command
 
     from indexer import migrate
 
-    command.history(migrate.alembic_config(database_url()))
+    command.history(migrate.alembic_config("postgresql://"))
+
+
+def act(work: Callable[[str], None]) -> None:
+    """Runs ``work`` on the database; raises MigrationFailed, in one line and without the address's secrets."""
+    from alembic.util import CommandError
+    from asyncpg import InterfaceError, PostgresError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from api.devnet.addresses import place, reason
+
+    url = database_url()
+    try:
+        work(url)
+    except (CommandError, SQLAlchemyError, PostgresError, InterfaceError, OSError, TimeoutError) as error:
+        raise MigrationFailed(f"{place(url) or 'DATABASE_URL'}: {reason(error)}") from error

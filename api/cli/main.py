@@ -4,12 +4,13 @@ Exit codes: 0 done, 1 differences found or the work failed, 2 wrong usage or con
 """
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from api.cli import audit, database, deploy, meters, orders, processes, run
-from indexer.errors import ConfigError, GridtraceError
+from api.cli import audit, database, deploy, environment, meters, orders, processes, run
+from indexer.errors import ConfigError, GridtraceError, WrongChain
 
 FAILED = 1
 USAGE = 2
@@ -25,12 +26,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run")(run.run)
-app.command("index")(processes.index)
-app.command("node")(processes.node)
-app.command("serve")(processes.serve)
-app.command("deploy")(deploy.deploy)
-app.command("audit")(audit.audit)
+app.command("run", cls=environment.command(environment.of_run))(run.run)
+app.command("index", cls=environment.command(environment.of_index))(processes.index)
+app.command("node", cls=environment.command(environment.of_node))(processes.node)
+app.command("serve", cls=environment.command(environment.of_serve))(processes.serve)
+app.command("deploy", cls=environment.command(environment.of_deploy))(deploy.deploy)
+app.command("audit", cls=environment.command(environment.of_audit))(audit.audit)
 app.add_typer(database.app, name="migrate")
 app.add_typer(orders.app, name="order")
 app.add_typer(meters.app, name="meter")
@@ -65,14 +66,22 @@ def execute(arguments: list[str]) -> int:
         return int(end.code or 0)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except ConfigError as error:
-        for fault in error.faults:
-            complain(fault, error.code)
-        return USAGE
     except GridtraceError as error:
-        complain(str(error), error.code)
-        return FAILED
+        return refuse([error])
+    except ExceptionGroup as group:
+        known, strange = group.split(GridtraceError)
+        if known is None or strange is not None:
+            raise
+        return refuse([error for error in known.exceptions if isinstance(error, GridtraceError)])
     return 0
+
+
+def refuse(errors: Sequence[GridtraceError]) -> int:
+    """Tells every fault in a line of its own; returns the exit code."""
+    for error in errors:
+        for line in error.faults if isinstance(error, ConfigError) else [str(error)]:
+            complain(line, error.code)
+    return USAGE if any(isinstance(error, ConfigError | WrongChain) for error in errors) else FAILED
 
 
 def complain(message: str, code: str) -> None:

@@ -20,6 +20,9 @@ def run(
         int | None, typer.Option(min=1, max=65535, help="Port of the page (8600, else a free one).")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything that is drawn (1 where not given).")] = None,
+    dead_meter: Annotated[
+        list[int] | None, typer.Option(help="This meter says nothing, to see what becomes of its owner; repeatable.")
+    ] = None,
 ) -> None:
     """Start everything and play a trading community: services, chain, meters, participants, and the page.
 
@@ -40,5 +43,6 @@ def run(
         state_dir=state_dir,
         port=port,
         seed=seed,
+        dead_meters=tuple(dead_meter or ()),
     )
     raise typer.Exit(supervisor.run(wishes))

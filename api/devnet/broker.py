@@ -19,7 +19,10 @@ def service(log: Path, variables: Mapping[str, str]) -> Service:
 
 
 class BrokerServer(Service):
-    """amqtt on the loopback address, open to everyone on this machine."""
+    """amqtt on the loopback address, open to everyone on this machine who gives a name.
+
+    For clients without one it keeps nothing while they are away.
+    """
 
     name = "MQTT broker"
     death_signal = signal.SIGKILL
@@ -30,7 +33,7 @@ class BrokerServer(Service):
 
     @property
     def url(self) -> str:
-        return f"mqtt://127.0.0.1:{self.port}"
+        return f"mqtt://gridtrace@127.0.0.1:{self.port}"
 
     def command(self) -> list[str]:
         return [sys.executable, "-m", "api.devnet.broker", str(self.port)]
@@ -46,7 +49,7 @@ async def serve(port: int) -> None:
     broker = Broker(
         {
             "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
-            "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
+            "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": False}},
         }
     )
     ended = asyncio.Event()

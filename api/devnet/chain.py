@@ -12,6 +12,8 @@ from indexer.errors import ConfigError
 
 CHAIN_ID = 31337
 EPOCH_BLOCKS = 16
+FINALITY_BLOCKS = 2 * EPOCH_BLOCKS
+"""How far anvil's finalized block lies behind its head."""
 _PROJECT = Path(__file__).parents[2]
 
 

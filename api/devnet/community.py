@@ -92,6 +92,7 @@ def meter_spec(
     mqtt_url: str,
     interval_s: int,
     state_file: Path,
+    dead: Sequence[int] = (),
 ) -> Spec:
     """What the simulation of all meters is told."""
     draw = random.Random(memory.seed)  # noqa: S311 -- initial registers are no secret
@@ -121,6 +122,7 @@ def meter_spec(
         state_file=str(state_file),
         mqtt_url=mqtt_url,
         data_dir=memory.data,
+        dead=list(dead),
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from api.client import ApiProblem, Client
 from api.devnet.community import ZONE, Member, signer_of
@@ -11,6 +11,8 @@ from api.devnet.keys import KeyRing
 from indexer.errors import GridtraceError
 
 T = TypeVar("T")
+Progress: TypeAlias = Callable[[int, int], None]
+"""Told how many participants and meters are done, and of how many."""
 
 COUNTRY: Final = 756
 KYC_DAYS: Final = 3_650
@@ -43,8 +45,15 @@ async def market_now(client: Client) -> datetime:
     return (await client.status()).clock.now
 
 
-async def enrol(client: Client, people: Sequence[Member], keys: KeyRing, fuses_w: Mapping[int, int]) -> int:
+async def enrol(
+    client: Client,
+    people: Sequence[Member],
+    keys: KeyRing,
+    fuses_w: Mapping[int, int],
+    progress: Progress = lambda done, total: None,
+) -> int:
     """Registers who is not registered yet, as the operator; returns how many transactions that took."""
+    total = 2 * len(people) + 1
     kyc_until = await market_now(client) + timedelta(days=KYC_DAYS)
     everyone = [("grid", ["producer", "consumer"]), *((member.name, [member.role]) for member in people)]
     gate = asyncio.Semaphore(AT_ONCE)
@@ -57,7 +66,7 @@ async def enrol(client: Client, people: Sequence[Member], keys: KeyRing, fuses_w
             return (await client.register(account, roles=roles, kyc_until=kyc_until, country=COUNTRY)).outbox_id
 
     sent = await asyncio.gather(*(clear(name, roles) for name, roles in everyone))
-    await _mined(client, sent)
+    await _mined(client, sent, lambda done: progress(done, total))
     known = await _known_meters(client, people, keys)
 
     async def install(member: Member) -> int | None:
@@ -79,7 +88,7 @@ async def enrol(client: Client, people: Sequence[Member], keys: KeyRing, fuses_w
             return accepted.outbox_id
 
     installed = await asyncio.gather(*(install(member) for member in people))
-    await _mined(client, installed)
+    await _mined(client, installed, lambda done: progress(len(sent) + done, total))
     await wait_until("the last registered participant", lambda: _participant(client, keys.address(people[-1].name)))
     return sum(number is not None for number in (*sent, *installed))
 
@@ -110,8 +119,11 @@ async def supply(client: Client) -> None:
     await wait_until("the grid supplier's deposit and mandate", funded)
 
 
-async def _mined(client: Client, outbox_ids: Iterable[int | None]) -> None:
-    for outbox_id in outbox_ids:
+async def _mined(
+    client: Client, outbox_ids: Iterable[int | None], told: Callable[[int], None] = lambda done: None
+) -> None:
+    for number, outbox_id in enumerate(outbox_ids):
+        told(number)
         if outbox_id is None:
             continue
         done = await client.wait_mined(outbox_id, timeout_s=INDEXED_S)

@@ -9,7 +9,6 @@ from typing import Final
 import asyncpg
 
 from api.devnet import report
-from api.devnet.chain import CHAIN_ID
 from api.devnet.community import ZONE
 from api.devnet.lag import LagMeter
 from api.devnet.programs import GATE_LEAD_S
@@ -47,6 +46,7 @@ class Follower:
     lag: LagMeter
     clock: SimulatedClock
     database_url: str
+    chain_id: int
     page: str
     journal_offset: int
     started: float
@@ -66,7 +66,7 @@ class Follower:
             while True:
                 rows = await self._slots() or rows
                 wanted = report.counted(rows, SLOT_S, self.wishes.slots)
-                self.view.show(self._moment(), rows)
+                self.view.show(self._moment(wanted), rows)
                 if self.wishes.exit and len(wanted) == self.wishes.slots and all(row.done for row in wanted):
                     break
                 if self.wishes.exit:
@@ -90,10 +90,18 @@ class Follower:
             logger.warning("no slots error=%s", error)
             return []
 
-    def _moment(self) -> Moment:
+    def _moment(self, wanted: list[SlotRow]) -> Moment:
         lags = self.lag.lags_s
         lag_ms = 1_000 * lags[-1] if lags else None
-        return Moment(self.page, self.clock.now_s(), self.clock.rate, lag_ms, self.watcher.health())
+        return Moment(
+            self.page,
+            self.clock.now_s(),
+            self.clock.rate,
+            lag_ms,
+            self.watcher.health(),
+            wanted=self.wishes.slots if self.wishes.exit else None,
+            counted=sum(row.done for row in wanted),
+        )
 
     def _check_progress(self, rows: list[SlotRow]) -> None:
         stages = tuple(row.stage for row in rows)
@@ -102,8 +110,8 @@ class Follower:
         limit_s = max(STALL_S, STALL_SLOTS * self.wishes.slot_seconds)
         if time.monotonic() - self._moved > limit_s:
             raise Stalled(f"nothing moved for {limit_s:.0f} s: {self._where(rows)}; see {self.folder.logs}")
-        if len([row for row in rows if row.order_count]) > TRADELESS_SLOTS and not any(row.trades for row in rows):
-            raise Stalled(f"{TRADELESS_SLOTS} slots had orders and no trade; see {self.folder.logs}")
+        if sum(row.two_sided for row in rows) > TRADELESS_SLOTS and not any(row.trades for row in rows):
+            raise Stalled(f"{TRADELESS_SLOTS} slots had bids and offers and no trade; see {self.folder.logs}")
         # A slot that stays behind while others move on is stuck as well.
         late_s = self.clock.now_s() - limit_s * self.clock.rate - SLOT_S
         if stuck := [row for row in rows if not row.done and row.delivery_start < late_s]:
@@ -120,7 +128,7 @@ class Follower:
         db = await connect(self.database_url)
         try:
             extra = {
-                "events_indexed": await report.events_indexed(db, CHAIN_ID),
+                "events_indexed": await report.events_indexed(db, self.chain_id),
                 "meters_delivered": await report.deliveries(db, self.since_s),
             }
         finally:

@@ -5,7 +5,6 @@ import signal
 import sys
 from collections.abc import Mapping
 
-from api.devnet.chain import CHAIN_ID
 from api.devnet.community import ZONE
 from api.devnet.keys import KeyRing, write_secret
 from api.devnet.process import Service, importable, listens
@@ -73,7 +72,7 @@ def settings(
     mqtt_url: str,
     port: int,
     slot_s: int,
-    chain_id: int = CHAIN_ID,
+    chain_id: int,
 ) -> dict[str, str]:
     """The environment of index, node and serve. Periods that wait for meters grow with the pace of the clock."""
     rate = clock.rate

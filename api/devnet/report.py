@@ -31,6 +31,8 @@ class SlotRow:
     gas_used: int | None
     differences: int | None
     settled_wh: int
+    two_sided: bool
+    """Somebody wanted to buy and somebody to sell; at night nobody sells."""
 
     @property
     def done(self) -> bool:

@@ -3,7 +3,9 @@ select extract(epoch from a.delivery_start)::bigint as delivery_start, a.order_c
        a.matched_wh, (select count(*) from trading.trades t where t.auction_id = a.auction_id) as trades,
        s.state, s.state_reason, s.traded_wh, s.delivered_wh, s.imbalance_wh, s.gas_used, c.differences,
        (select coalesce(sum(o.fill_wh), 0)::bigint from blockchain.settled_orders o
-         where o.zone = a.zone and o.delivery_start = a.delivery_start and o.side = 0) as settled_wh
+         where o.zone = a.zone and o.delivery_start = a.delivery_start and o.side = 0) as settled_wh,
+       (select count(distinct o.side) = 2 from trading.orders o where o.zone = a.zone
+         and o.delivery_start = a.delivery_start and o.status <> 'cancelled') as two_sided
 from trading.auctions a
 left join lateral (select * from trading.settlements s
     where s.zone = a.zone and s.delivery_start = a.delivery_start order by s.version desc limit 1) s on true

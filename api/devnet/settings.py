@@ -10,6 +10,7 @@ from typing import IO, Final
 import msgspec
 
 from api.devnet.steerer import replace
+from contracts.addresses import Deployment
 from indexer.errors import ConfigError, GridtraceError
 
 SLOT_S: Final = 900
@@ -32,11 +33,17 @@ class Wishes:
     state_dir: Path = Path(".gridtrace")
     port: int | None = None
     seed: int | None = None
+    dead_meters: tuple[int, ...] = ()
 
     @property
     def rate(self) -> float:
         """Market seconds per real second."""
         return SLOT_S / self.slot_seconds
+
+    def check(self) -> None:
+        """Raises ConfigError where a wish cannot be met whatever the folder remembers."""
+        if self.data and not self.data.is_dir():
+            raise ConfigError([f"--data {self.data}: there is no such folder"])
 
 
 class Memory(msgspec.Struct, forbid_unknown_fields=True):
@@ -80,6 +87,10 @@ class Folder:
     def deployment(self) -> Path:
         return self.path / "deployment.json"
 
+    def deployed(self) -> Deployment | None:
+        """What an earlier run here has deployed."""
+        return Deployment.load(self.deployment) if self.deployment.is_file() else None
+
     @property
     def environment(self) -> Path:
         """The settings of the run's processes, for commands beside it."""
@@ -91,9 +102,17 @@ class Folder:
         return self.logs / "orders.jsonl"
 
     def lock(self) -> None:
-        """Raises AlreadyRunning where another process holds the folder; a killed process holds nothing."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (self.path / "lock").open("a+")
+        """Takes the folder for this process; a killed process holds nothing.
+
+        Raises:
+            AlreadyRunning: another process holds it.
+            ConfigError: it cannot be made or written.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = (self.path / "lock").open("a+")
+        except OSError as error:
+            raise ConfigError([f"--state-dir {self.path}: {error.strerror}"]) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -142,8 +161,7 @@ def remembered(folder: Folder, wishes: Wishes, modbus_port: int) -> Memory:
         ConfigError: a wish contradicts what the folder was started with.
     """
     data = str(wishes.data.absolute()) if wishes.data else None
-    if wishes.data and not wishes.data.is_dir():
-        raise ConfigError([f"--data {wishes.data}: there is no such folder"])
+    wishes.check()
     memory = folder.load()
     if memory is None:
         memory = Memory(wishes.homes or 24, wishes.plants or 4, wishes.seed or 1, data, modbus_port)

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from api.devnet.chain import FINALITY_BLOCKS
 from indexer.clock import SimulatedClock
 from indexer.errors import ConfigError, GridtraceError
 
@@ -20,6 +21,8 @@ HURRIED_TICK_S = 0.05
 SNAPSHOT_S = 1.0
 # A snapshot holds up mining: at most a tenth of the time goes into it, however long the chain has grown.
 SNAPSHOT_SHARE = 10
+# But a killed anvil loses the blocks since the last snapshot, and may never lose a final one.
+SNAPSHOT_BLOCKS = FINALITY_BLOCKS // 3
 REMEMBERED_BLOCKS = 10_000
 
 
@@ -94,6 +97,8 @@ class Steerer:
         """Blocks come as fast as they can without running ahead of market time: while the run is set up."""
         self.mined_at: OrderedDict[int, float] = OrderedDict()
         self._last_s = 0
+        self._next_snapshot = 0.0
+        self._saved_block = 0
 
     @property
     def tick_s(self) -> float:
@@ -102,14 +107,11 @@ class Steerer:
 
     async def run(self) -> None:
         """Until cancelled; survives restarts of anvil."""
-        next_snapshot, stalled = 0.0, False
+        stalled = False
         while True:
             started = time.monotonic()
             try:
-                await self.mine_one()
-                if started >= next_snapshot:
-                    taken_s = await self.save()
-                    next_snapshot = time.monotonic() + max(SNAPSHOT_S, SNAPSHOT_SHARE * taken_s)
+                await self.step()
                 stalled = False
             except ChainCallFailed as error:
                 self._last_s = 0
@@ -118,8 +120,18 @@ class Steerer:
                 stalled = True
             await asyncio.sleep(max(0.02, self.tick_s - (time.monotonic() - started)))
 
-    async def mine_one(self) -> None:
-        """One block, later than the one before it."""
+    async def step(self) -> None:
+        """Mines a block, and takes a snapshot where one is due."""
+        number = await self.mine_one()
+        # A block number behind the last saved one is that of an anvil that was started again.
+        unsaved = abs(number - self._saved_block)
+        if time.monotonic() >= self._next_snapshot or unsaved >= SNAPSHOT_BLOCKS:
+            taken_s = await self.save()
+            self._saved_block = number
+            self._next_snapshot = time.monotonic() + max(SNAPSHOT_S, SNAPSHOT_SHARE * taken_s)
+
+    async def mine_one(self) -> int:
+        """One block, later than the one before it; returns its number."""
         if self._last_s == 0:
             self._last_s = await self.control.latest_time_s()
         # The block's time must not be ahead of market time by more than the strict order of blocks demands.
@@ -129,6 +141,7 @@ class Steerer:
         self.mined_at[number] = time.time()
         while len(self.mined_at) > REMEMBERED_BLOCKS:
             self.mined_at.popitem(last=False)
+        return number
 
     async def save(self) -> float:
         """Writes the whole chain to the snapshot file, in one step; returns the seconds it took."""

@@ -8,8 +8,9 @@ import logging
 import os
 import random
 import signal
+import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,7 +20,7 @@ import typer
 from rich.console import Console
 
 from api.client import Client
-from api.devnet import broker, chain, enrol, postgres, programs, redis, report
+from api.devnet import broker, chain, enrol, external, postgres, programs, redis, report
 from api.devnet.community import ZONE, Member, fuses_w, members, meter_spec
 from api.devnet.follow import Follower
 from api.devnet.keys import KeyRing
@@ -37,7 +38,9 @@ from contracts.addresses import Deployment
 from contracts.typed_data import checksum
 from indexer import migrate
 from indexer.clock import SimulatedClock
-from node.deploy import deploy
+from indexer.config import urls
+from indexer.errors import GridtraceError
+from node.deploy import DeploymentMismatch, deploy
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +53,12 @@ MODBUS_PORTS: Final = (20_000, 32_000)
 INTERRUPTED: Final = 130
 
 
+class Unfunded(GridtraceError):
+    """The accounts that send transactions have no money for gas."""
+
+    code = "unfunded"
+
+
 @dataclass(slots=True)
 class Run:
     """What the steps of one run share."""
@@ -59,6 +68,10 @@ class Run:
     memory: Memory
     view: View
     keys: KeyRing
+    services: Mapping[str, str]
+    """What the environment names in place of ours."""
+    place: socket.socket
+    """Keeps the page's port until the API takes it."""
     watcher: Watcher = field(default_factory=Watcher)
     started: float = field(default_factory=time.monotonic)
 
@@ -73,19 +86,19 @@ def run(wishes: Wishes) -> int:
     folder = Folder(wishes.state_dir)
     folder.lock()
     try:
-        if wishes.fresh:
-            folder.clear()
-        memory = remembered(folder, wishes, _modbus_port())
-        folder.logs.mkdir(exist_ok=True)
-        logging.basicConfig(
-            filename=folder.logs / "supervisor.log",
-            level=logging.INFO,
-            format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        )
-        for noisy in ("httpx", "alembic"):
-            logging.getLogger(noisy).setLevel(logging.WARNING)
-        this = Run(wishes, folder, memory, View(console), KeyRing(folder.keys))
-        summary = asyncio.run(_until_signalled(this))
+        # Whatever is wrong is told before anything of an earlier run is forgotten.
+        wishes.check()
+        with reserve(wishes.port, DEFAULT_PORT) as place:
+            services = external.named(os.environ)
+            if not wishes.fresh:
+                external.check_resumed(services, folder)
+            asyncio.run(external.check(services, os.environ, None if wishes.fresh else folder.deployed()))
+            if wishes.fresh:
+                folder.clear()
+            memory = remembered(folder, wishes, _modbus_port())
+            _set_up_logging(folder)
+            this = Run(wishes, folder, memory, View(console), KeyRing(folder.keys), services, place)
+            summary = asyncio.run(_until_signalled(this))
     finally:
         folder.unlock()
     if summary is None:
@@ -93,6 +106,17 @@ def run(wishes: Wishes) -> int:
     if wishes.json:
         typer.echo(summary.as_json())
     return 1 if summary.differences else 0
+
+
+def _set_up_logging(folder: Folder) -> None:
+    folder.logs.mkdir(exist_ok=True)
+    logging.basicConfig(
+        filename=folder.logs / "supervisor.log",
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    for noisy in ("httpx", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 async def _until_signalled(this: Run) -> report.Summary | None:
@@ -107,6 +131,8 @@ async def _until_signalled(this: Run) -> report.Summary | None:
     except asyncio.CancelledError:
         this.view.note("stopped; the same command goes on from here")
         return None
+    finally:
+        this.view.rest()
 
 
 def first_of(error: BaseException) -> BaseException:
@@ -119,14 +145,14 @@ def first_of(error: BaseException) -> BaseException:
 async def play(this: Run) -> report.Summary | None:
     """Every step of a run, in order."""
     async with AsyncExitStack() as stack:
-        place = stack.enter_context(reserve(this.wishes.port, DEFAULT_PORT))
-        port = place.getsockname()[1]
+        port = this.place.getsockname()[1]
         stack.push_async_callback(this.watcher.stop)
         database_url, redis_url, mqtt_url, rpc_url, anvil = await start_services(this)
-        control = ChainControl(rpc_url)
+        control = ChainControl(external.control_url(rpc_url))
         stack.push_async_callback(control.close)
         steered = await check_pace(control, this.wishes.rate)
-        clock = await set_clock(this, control)
+        clock = await set_clock(this, control) if steered else SimulatedClock()
+        chain_id = await external.chain_id(control)
         steerer = Steerer(control, clock, anvil.state if isinstance(anvil, chain.Anvil) else None)
         stack.push_async_callback(_last_snapshot, steerer)
         lag = LagMeter(database_url, steerer.mined_at)
@@ -138,17 +164,19 @@ async def play(this: Run) -> report.Summary | None:
             steerer.hurried = True
             background(steerer.run())
             await fund(control, this.keys)
-        await deploy_contracts(this, rpc_url)
+        else:
+            await check_funded(control, this.keys, chain_id)
+        await deploy_contracts(this, rpc_url, chain_id)
         page = f"http://127.0.0.1:{port}"
         variables = programs.settings(
             this.folder, this.keys, clock,
             database_url=database_url, rpc_url=rpc_url, redis_url=redis_url, mqtt_url=mqtt_url,
-            port=port, slot_s=SLOT_S,
+            port=port, slot_s=SLOT_S, chain_id=chain_id,
         )  # fmt: skip
         replace(this.folder.environment, msgspec.json.format(msgspec.json.encode(variables)))
         background(lag.run())
         # Until now nobody else could take the port.
-        place.close()
+        this.place.close()
         await start_processes(this, variables, port)
         await start_meters(this, clock, mqtt_url)
         await take_in(this, page)
@@ -158,19 +186,23 @@ async def play(this: Run) -> report.Summary | None:
         this.view.step(f"the community trades: {page}/")
         journal = this.folder.orders.stat().st_size if this.folder.orders.exists() else 0
         follower = Follower(
-            this.wishes, this.folder, this.view, this.watcher, lag, clock, database_url, page, journal, this.started
-        )
-        return await follower.follow()
+            this.wishes, this.folder, this.view, this.watcher, lag, clock, database_url, chain_id, page, journal,
+            this.started,
+        )  # fmt: skip
+        summary = await follower.follow()
+        this.view.summary(summary)
+        return summary
 
 
 async def start_services(this: Run) -> tuple[str, str, str, str, Service]:
     """PostgreSQL, Redis, broker and chain; ours, or those that the environment names. Returns their addresses."""
     logs, place = this.folder.logs, this.folder.services
-    database = postgres.service(place / "postgres", logs / "postgres.log", os.environ)
-    cache = redis.service(place / "redis", logs / "redis.log", os.environ)
-    bus = broker.service(logs / "broker.log", os.environ)
-    ledger = chain.service(place, logs / "anvil.log", os.environ, FIRST_MARKET_S)
+    database = postgres.service(place / "postgres", logs / "postgres.log", this.services)
+    cache = redis.service(place / "redis", logs / "redis.log", this.services)
+    bus = broker.service(logs / "broker.log", this.services)
+    ledger = chain.service(place, logs / "anvil.log", this.services, FIRST_MARKET_S)
     place.mkdir(exist_ok=True)
+    this.view.working("starting PostgreSQL, Redis, MQTT broker and chain")
     await this.watcher.start(database, cache, bus, ledger)
     this.view.step("PostgreSQL, Redis, MQTT broker and chain are up")
     url = database.url
@@ -194,15 +226,33 @@ async def fund(control: ChainControl, keys: KeyRing) -> None:
         await control.call("anvil_setBalance", "0x" + keys.address(name).hex(), hex(1_000 * ETHER))
 
 
-async def deploy_contracts(this: Run, rpc_url: str) -> None:
+async def check_funded(control: ChainControl, keys: KeyRing, chain_id: int) -> None:
+    """Raises Unfunded where those who send transactions could not pay for gas; nobody but a person can help that."""
+    poor = [
+        f"the {name} {checksum(keys.address(name))}"
+        for name in ("deployer", "operator")
+        if not int(await control.call("eth_getBalance", "0x" + keys.address(name).hex(), "latest"), 16)
+    ]
+    if poor:
+        raise Unfunded(f"on chain {chain_id} {' and '.join(poor)} need money for gas; send some and run this again")
+
+
+async def deploy_contracts(this: Run, rpc_url: str, chain_id: int) -> None:
     """The contracts, where they are not there yet."""
-    await deploy(
-        rpc_url,
-        chain.CHAIN_ID,
-        this.keys.key("deployer"),
-        this.keys.address("operator"),
-        this.folder.deployment,
-    )
+    this.view.working("deploying the contracts")
+    try:
+        await deploy(
+            urls(rpc_url)[0],
+            chain_id,
+            this.keys.key("deployer"),
+            this.keys.address("operator"),
+            this.folder.deployment,
+            progress=lambda line: this.view.working(f"deploying the contracts: {line}"),
+        )
+    except DeploymentMismatch as error:
+        raise DeploymentMismatch(
+            f"the contracts in {this.folder.path} are of another version ({error}); start anew with --fresh"
+        ) from error
     this.view.step("the contracts are deployed")
 
 
@@ -211,6 +261,7 @@ async def start_processes(this: Run, variables: dict[str, str], port: int) -> No
     index = Program("index", this.folder, programs.command("index"), variables)
     node = Program("node", this.folder, programs.command("node"), variables)
     serve = Server("serve", this.folder, programs.command("serve"), variables, port)
+    this.view.working("starting index, node and serve")
     await this.watcher.start(index, node, serve)
     this.view.step("index, node and serve run")
 
@@ -222,7 +273,10 @@ async def take_in(this: Run, page: str) -> None:
         await enrol.wait_until("the API", operator.ready, READY_S)
         await check_own(this, operator)
         await operator.sign_in()
-        sent = await enrol.enrol(operator, this.people, this.keys, limits)
+        what = "registering participants and meters"
+        sent = await enrol.enrol(
+            operator, this.people, this.keys, limits, lambda done, total: this.view.progress(what, done, total)
+        )
     async with Client(page, this.keys.key("grid")) as grid:
         await grid.sign_in()
         await enrol.supply(grid)
@@ -245,6 +299,7 @@ async def start_meters(this: Run, clock: SimulatedClock, mqtt_url: str) -> None:
             this.memory, this.people, this.keys,
             clock=str(clock), epoch_s=FIRST_MARKET_S, mqtt_url=mqtt_url,
             interval_s=max(60, int(0.5 * clock.rate) // 60 * 60), state_file=this.folder.path / "meters-state.json",
+            dead=this.wishes.dead_meters,
         ),
     )  # fmt: skip
     arguments = ["api.devnet.meters", "--spec", str(path)]

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 
 from api.deps import Reader, public
-from api.rest.fields import Answer, Instant
+from api.rest.fields import Answer, Instant, ZoneNumber
 from api.rest.meta import Meta, Stamp
 from api.rest.paging import Page, Wanted
 from indexer.db import Connection, queries
@@ -43,7 +43,7 @@ async def check_of(db: Connection, zone: int, delivery_start: datetime) -> SlotC
 
 @router.get("/v1/audit/slots")
 async def slot_checks(
-    db: Reader, meta: Stamp, wanted: Wanted, zone: Annotated[int | None, Query(ge=0)] = None
+    db: Reader, meta: Stamp, wanted: Wanted, zone: Annotated[ZoneNumber | None, Query()] = None
 ) -> SlotChecks:
     """Newest slots first."""
     rows = await db.fetch(SQL["slot_checks"], zone, wanted.after, wanted.fetch)

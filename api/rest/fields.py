@@ -9,6 +9,7 @@ from pydantic import (
     AwareDatetime,
     BaseModel,
     ConfigDict,
+    Field,
     PlainSerializer,
     PlainValidator,
     WithJsonSchema,
@@ -18,6 +19,9 @@ from contracts.typed_data import BadAddress, checksum, parse_address
 
 NATURAL: Final = r"^(0|[1-9][0-9]{0,77})$"
 WHOLE: Final = r"^(0|-?[1-9][0-9]{0,77})$"
+LARGEST: Final = 10**78
+YEARS: Final = range(1970, 9999)
+"""Years of the times we take: calculating with them cannot leave the calendar."""
 
 
 class Request(BaseModel):
@@ -60,7 +64,9 @@ def _digits(pattern_allows_sign: bool) -> PlainValidator:
         if isinstance(value, bool):
             raise ValueError("must be a decimal number in a string")
         if isinstance(value, (int, Decimal)):
-            return int(value)
+            number = int(value)
+            if abs(number) < LARGEST and (pattern_allows_sign or number >= 0):
+                return number
         text = str(value)
         digits = text.removeprefix("-") if pattern_allows_sign else text
         canonical = digits.isascii() and digits.isdigit() and (digits == "0" or digits[0] != "0")
@@ -78,7 +84,13 @@ def _hex(value: bytes) -> str:
 def _whole_second(moment: datetime) -> datetime:
     if moment.microsecond:
         raise ValueError("must be a whole second")
-    return moment.astimezone(UTC)
+    try:
+        found = moment.astimezone(UTC)
+    except OverflowError:
+        found = None
+    if found is None or found.year not in YEARS:
+        raise ValueError(f"must be in the years {YEARS[0]} to {YEARS[-1]}")
+    return found
 
 
 Address = Annotated[
@@ -129,6 +141,8 @@ Whole = Annotated[
 Second = Annotated[AwareDatetime, AfterValidator(_whole_second)]
 """A time in whole seconds; becomes UTC."""
 Instant = AwareDatetime
+ZoneNumber = Annotated[int, Field(ge=0, lt=1 << 32)]
+RowId = Annotated[int, Field(ge=0, lt=1 << 63)]
 
 
 def seconds(moment: datetime) -> int:

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 
 from api.deps import Reader, Site, public
-from api.rest.fields import Address, Answer, Hash, Instant, Natural, Octets, Second, Whole, seconds
+from api.rest.fields import Address, Answer, Hash, Instant, Natural, Octets, Second, Whole, ZoneNumber, seconds
 from api.rest.meta import Meta, Stamp
 from api.rest.order_fields import OrderAnswer, order_answer
 from api.rest.paging import MAX_LIMIT, Page, Wanted
@@ -92,7 +92,7 @@ async def markets(db: Reader, site: Site, meta: Stamp) -> Markets:
 
 @router.get("/v1/markets/{zone}/slots")
 async def slots(
-    zone: int,
+    zone: ZoneNumber,
     db: Reader,
     site: Site,
     meta: Stamp,
@@ -107,7 +107,7 @@ async def slots(
 
 
 @router.get("/v1/markets/{zone}/slots/{delivery_start}")
-async def slot(zone: int, delivery_start: Second, db: Reader, site: Site) -> Slot:
+async def slot(zone: ZoneNumber, delivery_start: Second, db: Reader, site: Site) -> Slot:
     """One slot's line."""
     rules, start = site.config.node.market, seconds(delivery_start)
     rows = (
@@ -119,7 +119,9 @@ async def slot(zone: int, delivery_start: Second, db: Reader, site: Site) -> Slo
 
 
 @router.get("/v1/markets/{zone}/book")
-async def book(zone: int, delivery_start: Annotated[Second, Query()], db: Reader, site: Site, meta: Stamp) -> Book:
+async def book(
+    zone: ZoneNumber, delivery_start: Annotated[Second, Query()], db: Reader, site: Site, meta: Stamp
+) -> Book:
     """Before the gate closes only how many orders there are; after it, all of them."""
     gate = delivery_start - timedelta(seconds=site.config.node.market.gate_lead_s)
     sealed = site.clock.now() < gate
@@ -141,7 +143,7 @@ async def book(zone: int, delivery_start: Annotated[Second, Query()], db: Reader
 
 @router.get("/v1/markets/{zone}/trades")
 async def trades(
-    zone: int,
+    zone: ZoneNumber,
     db: Reader,
     meta: Stamp,
     wanted: Wanted,
@@ -154,7 +156,7 @@ async def trades(
 
 
 @router.get("/v1/markets/{zone}/auctions")
-async def auctions(zone: int, db: Reader, meta: Stamp, wanted: Wanted) -> Page[Auction]:
+async def auctions(zone: ZoneNumber, db: Reader, meta: Stamp, wanted: Wanted) -> Page[Auction]:
     """Newest first."""
     rows = await db.fetch(SQL["auctions"], zone, wanted.after, wanted.fetch)
     kept, cursor = wanted.cut(rows, "auction_id")

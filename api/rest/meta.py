@@ -19,13 +19,15 @@ class IndexBehind(Conflict):
 
 
 class Meta(Answer):
-    """As of which block the answer holds. ``lag_seconds`` is market time since that block."""
+    """As of which block the answer holds. ``lag_blocks`` is how far the chain was ahead when it was indexed,
+    ``lag_seconds`` market time since that block."""
 
     chain_id: int
     block_number: int
     block_hash: Hash
     block_time: Instant
     finality: str
+    lag_blocks: int
     lag_seconds: int
     reorg_epoch: int
 
@@ -47,6 +49,7 @@ async def stamp(db: Any, site: Services, *, min_block: int | None = None) -> Met
         block_hash=head.hash,
         block_time=datetime.fromtimestamp(head.time, UTC),
         finality="finalized" if head.number <= head.finalized else "latest",
+        lag_blocks=max(0, head.head - head.number),
         lag_seconds=max(0, int(site.clock.now_s()) - head.time),
         reorg_epoch=head.reorg_epoch,
     )

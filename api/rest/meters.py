@@ -18,7 +18,7 @@ from node.metering import service
 
 router = APIRouter(tags=["meters"])
 
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
 MeterId = Annotated[int, Field(ge=1, lt=1 << 32)]
 HOME_PLANT = bytes(32)
 
@@ -35,7 +35,7 @@ class NewMeter(Request):
     device: Name
     address: Name
     key: Address
-    fuse_w: Natural
+    fuse_w: Annotated[Natural, Field(ge=1, lt=1 << 31)]
 
 
 class MeterAnswer(Answer):

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, BackgroundTasks, Depends, Query, Response
 
 from api.deps import Reader, Services, SignedIn, Site, by_signature
 from api.rest.fields import Address, Hash, Second
@@ -35,7 +35,7 @@ async def _order(db: Connection, site: Services, digest: bytes, reader: bytes) -
     dependencies=[Depends(by_signature)],
     responses={200: {"model": OrderAnswer, "description": "The same order was accepted before"}},
 )
-async def post_order(body: NewOrder, response: Response, site: Site) -> OrderAnswer:
+async def post_order(body: NewOrder, response: Response, site: Site, later: BackgroundTasks) -> OrderAnswer:
     """Enters an order into the book of its slot. The same order again changes nothing and answers 200."""
     order = body.signed_struct()
     async with transaction(site.pool) as db:
@@ -52,12 +52,12 @@ async def post_order(body: NewOrder, response: Response, site: Site) -> OrderAns
     if accepted.duplicate:
         response.status_code = 200
     else:
-        await _announce(site, answer)
+        later.add_task(_announce, site, answer)
     return answer
 
 
 async def _announce(site: Services, order: OrderAnswer) -> None:
-    """Books are sealed: the news names only the slot."""
+    """Books are sealed: the news names only the slot. Told after the answer, which must not wait for the bus."""
     slot = {"zone": order.zone, "delivery_start": order.delivery_start.isoformat().replace("+00:00", "Z")}
     await site.bus.publish("orders", slot)
 
@@ -96,10 +96,10 @@ async def order(order_id: Hash, caller: SignedIn, db: Reader, site: Site) -> Ord
 
 
 @router.delete("/v1/orders/{order_id}")
-async def cancel_order(order_id: Hash, caller: SignedIn, site: Site) -> OrderAnswer:
+async def cancel_order(order_id: Hash, caller: SignedIn, site: Site, later: BackgroundTasks) -> OrderAnswer:
     """Takes one's open order out of the book; once more changes nothing."""
     async with transaction(site.pool) as db:
         await service.cancel_order(db, site.config.node.market, caller.account, order_id, site.clock.now_s())
         answer = await _order(db, site, order_id, caller.account)
-    await _announce(site, answer)
+    later.add_task(_announce, site, answer)
     return answer

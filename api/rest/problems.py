@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter, Depends
 
+from api.codes import STATUS
 from api.deps import public
-from api.errors import STATUS
 from api.rest.fields import Answer
 
 router = APIRouter(tags=["status"], dependencies=[Depends(public)])

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query
 
 from api.deps import Reader, public
-from api.rest.fields import Address, Answer, Hash, Instant, Natural, Second, Whole
+from api.rest.fields import Address, Answer, Hash, Instant, Natural, Second, Whole, ZoneNumber
 from api.rest.meta import Meta, Stamp
 from api.rest.paging import Page, Wanted
 from indexer.db import queries
@@ -71,7 +71,7 @@ async def settlements(
     db: Reader,
     meta: Stamp,
     wanted: Wanted,
-    zone: Annotated[int | None, Query(ge=0)] = None,
+    zone: Annotated[ZoneNumber | None, Query()] = None,
     state: Annotated[State | None, Query()] = None,
 ) -> Page[Settlement]:
     """Newest first."""
@@ -81,7 +81,7 @@ async def settlements(
 
 
 @router.get("/v1/settlements/{zone}/{delivery_start}")
-async def settlement(zone: int, delivery_start: Second, db: Reader, meta: Stamp) -> SettlementDetail:
+async def settlement(zone: ZoneNumber, delivery_start: Second, db: Reader, meta: Stamp) -> SettlementDetail:
     """The newest version of one slot's settlement, with every account's part."""
     row = await db.fetchrow(SQL["settlement"], zone, delivery_start)
     if row is None:

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from api.deps import Reader, SignedIn, operates
-from api.rest.fields import Answer, Hash, Instant
+from api.rest.fields import Answer, Hash, Instant, RowId
 from indexer.db import queries
 from node.errors import NotFound
 
@@ -26,7 +26,7 @@ class Transaction(Answer):
 
 
 @router.get("/v1/transactions/{outbox_id}")
-async def transaction(outbox_id: int, caller: SignedIn, db: Reader) -> Transaction:
+async def transaction(outbox_id: RowId, caller: SignedIn, db: Reader) -> Transaction:
     """A transaction about the caller's own account, or any for operators."""
     row = await db.fetchrow(SQL["transaction"], outbox_id, caller.account.hex(), operates(caller))
     if row is None:

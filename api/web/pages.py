@@ -11,7 +11,7 @@ from starlette.staticfiles import StaticFiles
 from api.deps import Reader, Site, public
 from api.rest import audit, ledger, markets, settlements
 from api.rest import status as market_status
-from api.rest.fields import Address, Second
+from api.rest.fields import Address, Second, ZoneNumber
 from api.rest.meta import Stamp
 from api.rest.paging import Page, Window
 from api.rest.slots import Slot
@@ -48,7 +48,7 @@ async def overview(request: Request, db: Reader, site: Site, meta: Stamp, zone: 
 
 @router.get("/slots/{zone}/{delivery_start}")
 async def slot(
-    request: Request, zone: int, delivery_start: Second, db: Reader, site: Site, meta: Stamp
+    request: Request, zone: ZoneNumber, delivery_start: Second, db: Reader, site: Site, meta: Stamp
 ) -> HTMLResponse:
     """One delivery slot from its book to the ledger."""
     book = await markets.book(zone, delivery_start, db, site, meta)

@@ -31,6 +31,7 @@ create table if not exists blockchain.cursors (
     block_hash       bytea  not null,
     finalized_number bigint not null default 0,
     safe_number      bigint not null default 0,
+    head_number      bigint not null default 0,
     reorg_epoch      bigint not null default 0,
     events_indexed   bigint not null default 0,
     state            text   not null default 'running' check (state in ('running', 'backfilling', 'halted')),
@@ -39,6 +40,7 @@ create table if not exists blockchain.cursors (
     primary key (chain_id, stream)
 );
 comment on table blockchain.cursors is 'How far each chain is indexed; moves in the same transaction as the rows';
+comment on column blockchain.cursors.head_number is 'The chain''s head when the cursor last moved';
 comment on column blockchain.cursors.reorg_epoch is 'Grows by one with every reorg that removed rows';
 
 create table if not exists blockchain.undecoded_logs (

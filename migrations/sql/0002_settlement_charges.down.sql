@@ -1,3 +1,10 @@
 drop index if exists trading.events_slot;
 drop index if exists trading.events_subject;
+drop index if exists blockchain.settled_imbalances_charged;
+drop index if exists blockchain.settled_orders_lane;
+drop index if exists trading.settlements_without_gas;
+drop index if exists trading.settlements_block;
+alter table trading.settlements drop column if exists is_audited;
+alter table trading.auctions drop column if exists is_computed;
+drop table if exists trading.settlement_voids;
 drop table if exists trading.settlement_charges;

@@ -10,8 +10,8 @@ class Finding:
     """One difference: what follows from one origin, and what another one says."""
 
     kind: str
-    """What is wrong: reading, meter, slot_energy, book, order, sequence, auction, trade, account, charge, settlement,
-    batch, register, settled_order, settled_imbalance or balance."""
+    """What is wrong: reading, meter, slot_energy, book, order, sequence, auction, trade, void, account, charge,
+    settlement, batch, register, settled_order, settled_imbalance or balance."""
     subject: str
     """Which one of its kind, and which of its fields."""
     expected: str

@@ -35,12 +35,35 @@ class RecordedCharge:
     account: bytes
     owed: int
     cap: int
+    locked: int
+    """Cash that the cap left out: it was held for the account's orders in other slots."""
     block_number: int
     block_hash: bytes
     canonical: bool
     """False when a reorganisation has removed the block that the cap was read at."""
     shares_budget: bool
     """True when an earlier batch charged the account for this slot or a later one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedVoid:
+    """An order that was left out of the batch, as recorded with it."""
+
+    digest: bytes
+    account: bytes
+    reason: str
+    block_number: int
+    block_hash: bytes
+    canonical: bool
+    """False when a reorganisation has removed the block that it was judged at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Meters that the chain had in use in a zone over a span of time."""
+
+    ever: frozenset[int]
+    throughout: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +123,7 @@ async def charges(db: Connection, chain_id: int, settlement_id: int) -> list[Rec
             account=row["account"],
             owed=int(row["owed"]),
             cap=int(row["cap"]),
+            locked=int(row["locked"]),
             block_number=row["as_of_block"],
             block_hash=row["as_of_hash"],
             canonical=row["canonical"],
@@ -107,6 +131,20 @@ async def charges(db: Connection, chain_id: int, settlement_id: int) -> list[Rec
         )
         for row in rows
     ]
+
+
+async def voids(db: Connection, chain_id: int, settlement_id: int) -> list[RecordedVoid]:
+    """The recorded voids, in the order of their digests."""
+    return [RecordedVoid(*row) for row in await db.fetch(_SQL["voids"], settlement_id, chain_id)]
+
+
+async def register(db: Connection, chain_id: int, zone: int, from_s: int, to_block: int) -> Register:
+    """The chain's register of meters in a zone, from a time to a block."""
+    rows = await db.fetch(_SQL["registered"], chain_id, zone, from_s, to_block)
+    return Register(
+        ever=frozenset(row["meter_id"] for row in rows if row["ever"]),
+        throughout=frozenset(row["meter_id"] for row in rows if row["throughout"]),
+    )
 
 
 async def sequences(db: Connection, delivery_start: int) -> set[int]:

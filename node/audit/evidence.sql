@@ -36,7 +36,7 @@ order by trade_number
 select batch from trading.settlements where settlement_id = $1
 
 -- charges -- what was owed, the caps that were recorded, and whether the block they were read at still stands
-select c.account, c.owed, c.cap, c.as_of_block, c.as_of_hash,
+select c.account, c.owed, c.cap, c.locked, c.as_of_block, c.as_of_hash,
     exists (
         select from blockchain.blocks b
         where b.chain_id = $2 and b.number = c.as_of_block and b.hash = c.as_of_hash) as canonical,
@@ -48,6 +48,31 @@ select c.account, c.owed, c.cap, c.as_of_block, c.as_of_hash,
 from trading.settlement_charges c join trading.settlements s using (settlement_id)
 where c.settlement_id = $1
 order by c.account
+
+-- voids -- the orders that were left out, why, and whether the block that says so still stands
+select v.digest, v.account, v.reason, v.as_of_block, v.as_of_hash,
+    exists (
+        select from blockchain.blocks b
+        where b.chain_id = $2 and b.number = v.as_of_block and b.hash = v.as_of_hash) as canonical
+from trading.settlement_voids v
+where v.settlement_id = $1
+order by v.digest
+
+-- registered -- meters that the chain had in use in a zone ($2) from a time ($3) to a block ($4): ever, and throughout
+with sets as (
+    select meter_id, zone = $2 and active as in_use, block_time > to_timestamp($3) as within, block_number, log_index
+    from blockchain.fact_participant_registry_meter_set
+    where chain_id = $1 and block_number <= $4
+), moments as (
+    select meter_id, in_use from sets where within
+    union all
+    (select distinct on (meter_id) meter_id, in_use from sets where not within
+     order by meter_id, block_number desc, log_index desc)
+)
+select meter_id, bool_or(in_use) as ever,
+    bool_and(in_use) and meter_id in (select meter_id from sets where not within) as throughout
+from moments
+group by meter_id
 
 -- sequences -- the batches by which a slot was settled, over all zones
 select batch_sequence from trading.settlements

@@ -45,6 +45,7 @@ async def check_and_store(
     stored = [dataclasses.asdict(finding) for finding in findings]
     block = head.number if head else 0
     await db.execute(_SQL["store"], zone, delivery_start, row.version, len(stored), stored, block)
+    await db.execute(_SQL["audited"], row.settlement_id, row.state, row.block_number)
     for finding in findings:
         logger.error(
             "audit difference: zone=%d delivery_start=%d kind=%s subject=%r expected=%r actual=%r",

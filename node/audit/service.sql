@@ -2,13 +2,13 @@
 select s.zone, extract(epoch from s.delivery_start)::bigint as delivery_start
 from trading.settlements s
 join blockchain.cursors m on m.chain_id = $1 and m.stream = 'main'
-left join audit.slot_checks c
-    on c.zone = s.zone and c.delivery_start = s.delivery_start and c.version = s.version
-where s.state in ('settled', 'failed') and coalesce(s.block_number, 0) <= m.block_number
-  and (c.zone is null or c.block_number < s.block_number
-      or c.checked_at < coalesce(s.settled_at, s.computed_at))
+where not s.is_audited and s.state in ('settled', 'failed') and coalesce(s.block_number, 0) <= m.block_number
 order by s.delivery_start, s.zone
 limit $2
+
+-- audited -- a settlement was checked, unless it has moved on while it was
+update trading.settlements set is_audited = true
+where settlement_id = $1 and state = $2 and block_number is not distinct from $3
 
 -- store -- the last check of a slot
 insert into audit.slot_checks (zone, delivery_start, version, differences, findings, block_number, checked_at)

@@ -1,11 +1,13 @@
 """Recomputes one settled slot, from signed readings and the published book to the ledger, and names every difference.
 
 Nothing that the node computed is taken on trust: what is stored is only ever compared. Recorded facts that cannot
-follow from anything else are used as they are: the slot's imbalance prices and the caps of its charges.
+follow from anything else are used as they are: the slot's imbalance prices, the caps of its charges and the block
+that its voided orders were judged at.
 """
 
 import asyncio
 import dataclasses
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -13,20 +15,25 @@ from typing import Any, Final
 from contracts.typed_data import Domain, checksum
 from indexer import read
 from indexer.db import Connection
-from node.audit import evidence, ledger, metered, traded
+from node.audit import evidence, ledger, metered, registry, traded
 from node.audit.chain import ChainReads
 from node.audit.compare import Finding, compare
 from node.audit.evidence import MeterEvidence, RecordedCharge
+from node.audit.voided import check_voids
 from node.market.book import BookUnreadable, verify_auction
 from node.metering.service import MeterSlot
+from node.outbox import RpcError
 from node.settlement import merkle, reads
 from node.settlement.batch import build
 from node.settlement.context import SettlementContext
+from node.settlement.delivery import Delivery
 from node.settlement.imbalance import imbalance_prices
+from node.settlement.meters import by_account, participants, proved, reading_leaves
 from node.settlement.netting import Means, adjusted, cash_after_fills, charge, owing
-from node.settlement.outcome import Outcome, carbon_offset_g, result_hash, settle
+from node.settlement.outcome import Outcome, Slot, carbon_offset_g, result_hash
 from node.settlement.reads import AccountRow, SettlementRow
-from node.settlement.service import by_account, participants, proved, reading_leaves
+
+logger = logging.getLogger(__name__)
 
 
 async def check_slot(
@@ -44,17 +51,21 @@ async def check_slot(
     findings += market_findings
     if rerun is None:
         return findings
-    outcome = settle(
+    slot = Slot(
         zone=zone,
         delivery_start=delivery_start,
         version=row.version,
-        trades=rerun.trades(),
+        trades=tuple(rerun.trades()),
         metered=by_account(slots),
         prices=imbalance_prices(rerun.result.price_per_kwh, row.price_long_per_kwh, row.price_short_per_kwh),
         readings_root=merkle.root(reading_leaves(ctx.salt_secret, delivery_start, row.version, slots)),
         grid_account=ctx.grid_account,
     )
-    findings += await _check_stored(db, ctx, row, outcome)
+    voids = await evidence.voids(db, ctx.chain_id, row.settlement_id)
+    orders = {digest: signed.order for digest, signed in rerun.orders.items()}
+    findings += await check_voids(chain, voids, slot, orders, batch_block=row.block_number)
+    outcome = slot.settle({item.digest for item in voids})
+    findings += await _check_stored(db, ctx, row, slot, outcome)
     findings += await _check_ledger(db, chain, ctx, row, outcome, rerun, slots)
     if chain is not None:
         accounts = [line.account for line in outcome.accounts]
@@ -96,7 +107,8 @@ async def _check_meters(
     actual = {f"meter {number}": _all_fields(slot) for number, slot in found.stored.items()}
     findings = list(proof.findings)
     findings += compare("slot_energy", expected, actual, metered.READINGS, "telemetry.slot_energy")
-    findings += await _check_registry(db, ctx, found)
+    findings += await registry.check_particulars(db, ctx, found)
+    findings += await registry.check_in_use(db, ctx, row, slot_end, found.stored.values())
     return participants(slots.values()), findings
 
 
@@ -112,22 +124,6 @@ def _all_fields(slot: MeterSlot) -> Mapping[str, object]:
         "import_register_wh": slot.import_register_wh,
         "export_register_wh": slot.export_register_wh,
     }
-
-
-async def _check_registry(db: Connection, ctx: SettlementContext, found: MeterEvidence) -> list[Finding]:
-    """Owner and key of every meter that the chain knows."""
-    registered = {meter.meter_id: meter for meter in await read.meters(db, ctx.chain_id)}
-    common = [number for number in found.meters if number in registered]
-    return compare(
-        "meter",
-        {f"meter {number}": {"owner": registered[number].owner, "key": registered[number].key} for number in common},
-        {
-            f"meter {number}": {"owner": found.meters[number].owner, "key": found.meters[number].key}
-            for number in common
-        },
-        "blockchain.meters",
-        "telemetry.meters",
-    )
 
 
 async def _check_market(
@@ -154,22 +150,15 @@ async def _check_market(
     ]
 
 
-async def _check_stored(db: Connection, ctx: SettlementContext, row: SettlementRow, outcome: Outcome) -> list[Finding]:
+async def _check_stored(
+    db: Connection, ctx: SettlementContext, row: SettlementRow, slot: Slot, outcome: Outcome
+) -> list[Finding]:
     """What the node stored of the settlement."""
-    factor = ctx.rules.carbon_g_per_kwh
+    delivered = {item.trade.number: item for item in outcome.deliveries}
     trades = {
-        f"trade {item.trade.number}": {
-            "buy_order": item.trade.buy_order,
-            "sell_order": item.trade.sell_order,
-            "buyer": item.trade.buyer,
-            "seller": item.trade.seller,
-            "energy_wh": item.trade.energy_wh,
-            "price_per_kwh": item.trade.price_per_kwh,
-            "delivered_wh": item.delivered_wh,
-            "grid_fee_nano": item.fee_nano,
-            "carbon_offset_g": carbon_offset_g(item.delivered_wh, factor),
-        }
-        for item in outcome.deliveries
+        f"trade {trade.number}": _trade_fields(delivered.get(trade.number, Delivery(trade, 0)), ctx)
+        | {"settlement_status": row.state if trade.number in delivered else "failed"}
+        for trade in slot.trades
     }
     stored_trades = await evidence.trades(db, row.zone, row.delivery_start)
     accounts = {checksum(line.account): _line_fields(line) for line in outcome.accounts}
@@ -188,6 +177,21 @@ async def _check_stored(db: Connection, ctx: SettlementContext, row: SettlementR
             "trading.settlements",
         ),
     ]
+
+
+def _trade_fields(item: Delivery, ctx: SettlementContext) -> dict[str, object]:
+    trade = item.trade
+    return {
+        "buy_order": trade.buy_order,
+        "sell_order": trade.sell_order,
+        "buyer": trade.buyer,
+        "seller": trade.seller,
+        "energy_wh": trade.energy_wh,
+        "price_per_kwh": trade.price_per_kwh,
+        "delivered_wh": item.delivered_wh,
+        "grid_fee_nano": item.fee_nano,
+        "carbon_offset_g": carbon_offset_g(item.delivered_wh, ctx.rules.carbon_g_per_kwh),
+    }
 
 
 _LINE: Final = (
@@ -308,13 +312,18 @@ async def _means(chain: ChainReads | None, outcome: Outcome, recorded: Sequence[
         return {}
     # All caps of a batch are read at one block.
     accounts, block_hash = [item.account for item in known], known[0].block_hash
-    vaults = await chain.accounts_of(accounts, block_hash)
-    mandates = await chain.mandates_of(accounts, block_hash)
+    try:
+        vaults = await chain.accounts_of(accounts, block_hash)
+        mandates = await chain.mandates_of(accounts, block_hash)
+    except RpcError as error:
+        logger.info("the chain no longer has the state of block %d: %s", known[0].block_number, error)
+        return {}
     return {
-        account: Means(
+        item.account: Means(
             budget_per_slot=mandate.budget_per_slot if mandate.expiry >= outcome.delivery_start else 0,
             budget_left=mandate.budget,
-            cash=cash_after_fills(outcome.netting, account, vault.cash),
+            cash=cash_after_fills(outcome.netting, item.account, vault.cash),
+            locked=item.locked,
         )
-        for account, vault, mandate in zip(accounts, vaults, mandates, strict=True)
+        for item, vault, mandate in zip(known, vaults, mandates, strict=True)
     }

@@ -40,8 +40,13 @@ class Parameters:
 
     slot_s: int = 900
     """Length of a delivery slot, seconds."""
-    withdrawal_delay_s: int = 900
-    """From announcing a withdrawal to executing it, at most 3,600 seconds."""
+    withdrawal_delay_s: int = 3_600
+    """From announcing a withdrawal to executing it, seconds.
+
+    Cash that a book counted at its gate must not leave before the slot settles: gate lead, slot, reading grace and
+    the way through attestation to the batch, 1,500 s by default and whatever an outage adds. Hence the most that the
+    contract allows.
+    """
     max_fee_per_kwh: int = 720_000
     """Cap of what may remain per kWh sold, micro-currency: a grid fee of 200,000 and twice a spread of 260,000."""
     max_power_w: int = 10_000_000

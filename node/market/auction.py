@@ -131,15 +131,24 @@ def clear(book: Book, fee_per_kwh: int = 0) -> AuctionResult:
 def pair(buy_fills_wh: Int64s, sell_fills_wh: Int64s) -> Trades:
     """Pairs equal totals of fills by sequence: at most one trade fewer than there are filled orders."""
     buyers, sellers = np.flatnonzero(buy_fills_wh > 0), np.flatnonzero(sell_fills_wh > 0)
-    # Where each order's energy ends on a common axis; the last bit says whose end it is.
-    ends = np.concatenate((np.cumsum(buy_fills_wh[buyers]) << 1, np.cumsum(sell_fills_wh[sellers]) << 1 | 1))
+    # Where each order's energy ends on a common axis; the last bit says whose end it is. Large arrays are memory that
+    # the system must clear first, so each one serves as long as it can.
+    ends = np.empty(len(buyers) + len(sellers), dtype=np.int64)
+    np.cumsum(buy_fills_wh[buyers], out=ends[: len(buyers)])
+    np.cumsum(sell_fills_wh[sellers], out=ends[len(buyers) :])
+    ends <<= 1
+    ends[len(buyers) :] |= 1
     ends.sort()
     is_sell_end = ends & 1
     ends >>= 1
-    energy_wh = np.diff(ends, prepend=0)
+    energy_wh = ends.copy()
+    energy_wh[1:] -= ends[:-1]
     traded = np.flatnonzero(energy_wh > 0)
-    sell = (np.cumsum(is_sell_end) - is_sell_end)[traded]
-    return Trades(buyers[traded - sell], sellers[sell], energy_wh[traded])
+    sells_before = np.cumsum(is_sell_end, out=ends)
+    sells_before -= is_sell_end
+    sell = sells_before[traded]
+    buy = np.subtract(traded, sell, out=is_sell_end[: len(traded)])
+    return Trades(buyers[buy], sellers[sell], energy_wh[traded])
 
 
 def _price(crossing: _Crossing) -> int:

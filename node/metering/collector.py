@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
@@ -34,11 +35,20 @@ DATABASE_AWAY: Final = (
 """What passes by waiting; everything else is a fault of ours."""
 
 
+@dataclass(slots=True)
+class Watch:
+    """Since when this process reads the meters: what it did not see before, it cannot call missing."""
+
+    since_s: float | None = None
+    """Market time at which every meter known at the start had been asked once and the broker had been joined; None
+    before. What cannot be reached counts as asked, so that it does not hold up the others."""
+
+
 class Collector:
     """Reads all registered meters and stores what they say."""
 
-    def __init__(self, pool: Pool, config: NodeConfig, bus: Publisher, clock: Clock) -> None:
-        self._pool, self._bus, self._clock = pool, bus, clock
+    def __init__(self, pool: Pool, config: NodeConfig, bus: Publisher, clock: Clock, watch: Watch) -> None:
+        self._pool, self._bus, self._clock, self._watch = pool, bus, clock, watch
         self._slot_s = config.market.slot_s
         self._inbox = Inbox()
         self._gateway = Gateway.open(config.gateway_key_file)
@@ -53,12 +63,22 @@ class Collector:
         """Reads and stores until cancelled."""
         async with asyncio.TaskGroup() as group:
             poller = Poller(group, self._gateway, self._inbox, self._clock, self._poll_s)
-            group.create_task(self._reload(poller))
+            loaded = asyncio.Event()
+            group.create_task(self._reload(poller, loaded))
+            group.create_task(self._note_start(poller, loaded))
             group.create_task(self._write())
             if self._listener is not None:
                 group.create_task(self._listener.run())
 
-    async def _reload(self, poller: Poller) -> None:
+    async def _note_start(self, poller: Poller, loaded: asyncio.Event) -> None:
+        await loaded.wait()
+        await poller.all_asked()
+        if self._listener is not None:
+            await self._listener.tried()
+        self._watch.since_s = self._clock.now_s()
+        logger.info("every meter is being read since_s=%d", self._watch.since_s)
+
+    async def _reload(self, poller: Poller, loaded: asyncio.Event) -> None:
         while True:
             try:
                 async with transaction(self._pool) as db:
@@ -70,6 +90,7 @@ class Collector:
             poller.update(meter for meter in meters if meter.driver == "modbus")
             if self._listener is not None:
                 self._listener.update(meter for meter in meters if meter.driver == "mqtt")
+            loaded.set()
             await asyncio.sleep(RELOAD_S)
 
     async def _write(self) -> None:
@@ -115,6 +136,11 @@ class Collector:
             )
 
 
-async def run(pool: Pool, config: NodeConfig, bus: Publisher, clock: Clock) -> None:
-    """Polls the Modbus meters every ``config.meter_poll_s`` real seconds and takes in MQTT, until cancelled."""
-    await Collector(pool, config, bus, clock).run()
+async def run(pool: Pool, config: NodeConfig, bus: Publisher, clock: Clock, watch: Watch | None = None) -> None:
+    """Polls the Modbus meters every ``config.meter_poll_s`` real seconds and takes in MQTT, until cancelled.
+
+    ``watch`` is told since when every meter is read.
+    """
+    watch = watch or Watch()
+    watch.since_s = None
+    await Collector(pool, config, bus, clock, watch).run()

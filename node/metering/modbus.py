@@ -130,6 +130,7 @@ class Poller:
         self._poll_s = poll_s
         self._meters: dict[Endpoint, list[tuple[int, Meter, Device]]] = {}
         self._tasks: dict[Endpoint, asyncio.Task[None]] = {}
+        self._asked: dict[Endpoint, asyncio.Event] = {}
         self._endpoints = Outages("meter line", last_retry_s=5.0)
         self._units = Outages("meter")
         self._registrations = Outages("meter registration")
@@ -150,9 +151,16 @@ class Poller:
             found.setdefault(endpoint, []).append((unit, meter, device))
         self._meters = found
         for endpoint in found.keys() - self._tasks.keys():
+            self._asked[endpoint] = asyncio.Event()
             self._tasks[endpoint] = self._group.create_task(self._poll(endpoint))
         for endpoint in self._tasks.keys() - found.keys():
             self._tasks.pop(endpoint).cancel()
+            self._asked.pop(endpoint).set()
+
+    async def all_asked(self) -> None:
+        """Returns once every meter known now was asked; one that did not answer was asked, too."""
+        for asked in tuple(self._asked.values()):
+            await asked.wait()
 
     async def _poll(self, endpoint: Endpoint) -> None:
         loop = asyncio.get_running_loop()
@@ -161,6 +169,8 @@ class Poller:
             next_s = loop.time()
             while True:
                 await self.read_all(line, endpoint)
+                if endpoint in self._asked:
+                    self._asked[endpoint].set()
                 next_s = max(next_s + self._poll_s, loop.time())
                 await asyncio.sleep(next_s - loop.time())
         finally:

@@ -58,6 +58,7 @@ class Listener:
         self._senders = Outages("meter messages")
         self._registrations = Outages("meter registration")
         self._changed = asyncio.Event()
+        self._tried = asyncio.Event()
 
     def update(self, meters: Iterable[Meter]) -> None:
         """Listens to these meters from now on."""
@@ -71,6 +72,10 @@ class Listener:
         self._meters = found
         self._changed.set()
 
+    async def tried(self) -> None:
+        """Returns once the broker has taken the subscription, or could not be reached."""
+        await self._tried.wait()
+
     async def run(self) -> None:
         """Listens until cancelled, from the first ``update`` on and through every outage of the broker."""
         await self._changed.wait()
@@ -79,6 +84,7 @@ class Listener:
             try:
                 await self._session(host)
             except* aiomqtt.MqttError as errors:
+                self._tried.set()
                 await asyncio.sleep(self._broker.failed(host, errors.exceptions[0]))
 
     async def _session(self, host: str) -> None:
@@ -107,6 +113,7 @@ class Listener:
             for topic in subscribed - own:
                 await mqtt.unsubscribe(topic)
             subscribed = own
+            self._tried.set()
             await self._changed.wait()
 
     async def _take(self, message: aiomqtt.Message, acknowledge: Callable[[], None]) -> None:

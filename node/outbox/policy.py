@@ -1,8 +1,16 @@
 """How a sender behaves; times in real seconds, gas in gas units, fees in wei per gas."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
 
 from node.outbox.fees import WEI_PER_GWEI
+
+LINES: Final[Mapping[str, str]] = MappingProxyType(dict.fromkeys(("baseline", "attest", "issue"), "registers"))
+"""Kinds that wait in one line, because each follows from the one before; every other kind has a line of its own."""
+LOOSE: Final = frozenset({"deposit", "set_mandate", "faucet"})
+"""Kinds whose transactions have nothing to do with each other: one that fails holds up no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +28,13 @@ class SendPolicy:
     refuse_after_blocks: int = 3
     """A simulation that fails is tried again until this many blocks have passed: the newest block's time and state
     may lag behind what the transaction follows from."""
-    refuse_after_s: float = 15.0
-    """The same, on chains that make a block only when there is a transaction."""
+    refuse_after_s: float | None = 15.0
+    """The same, on chains that make a block only when there is a transaction. None where blocks come by themselves:
+    such a chain, when it stands still, refuses nothing."""
+    lines: Mapping[str, str] = field(default_factory=lambda: LINES)
+    """The line of a kind, where it is not the kind's own: a row whose simulation fails holds up its line only."""
+    loose: frozenset[str] = LOOSE
+    """Kinds in which it does not even hold up its line."""
     in_flight: int = 16
     """At most this many transactions wait for a block."""
     gas_cap: int = 16_777_216

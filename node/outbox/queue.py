@@ -57,7 +57,8 @@ async def enqueue(
 ) -> int:
     """Asks for one transaction; call it in the database transaction of its cause. Returns the outbox number.
 
-    ``key`` names the effect: asking again finds the first request, whatever became of it.
+    ``key`` names the effect: asking again finds the first request, whatever became of it. Requests of one ``kind``
+    take effect in the order in which they were made; ``policy`` names kinds that share their order, or need none.
 
     Raises:
         OutboxConflict: the key names a transaction with another sender, target or calldata.

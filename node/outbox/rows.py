@@ -1,6 +1,6 @@
 """The outbox as its sender sees it. Each function is one statement, so each is one unit that a crash cannot split."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from indexer.db import Connection, queries
@@ -13,6 +13,7 @@ class Queued:
     """A transaction without a nonce yet."""
 
     id: int
+    kind: str
     target: bytes
     calldata: bytes
     gas_limit: int | None
@@ -47,9 +48,10 @@ async def live(db: Connection, sender: bytes) -> list[Live]:
     return [Live(**row) for row in await db.fetch(SQL["live"], sender)]
 
 
-async def queued(db: Connection, sender: bytes, limit: int) -> list[Queued]:
-    """The oldest queued transactions of an account."""
-    return [Queued(**row) for row in await db.fetch(SQL["queued"], sender, limit)]
+async def queued(db: Connection, sender: bytes, limit: int, lines: Mapping[str, str]) -> list[Queued]:
+    """The oldest queued transactions of an account, ``limit`` of each line, in the order in which they were asked."""
+    rows = await db.fetch(SQL["queued"], sender, limit, list(lines.keys()), list(lines.values()))
+    return [Queued(**row) for row in rows]
 
 
 async def payload(db: Connection, row_id: int) -> tuple[bytes, bytes]:

@@ -6,10 +6,16 @@ where sender = $1 and nonce is not null
   and (state in ('queued', 'signed', 'sent', 'mined') or (state = 'failed' and raw_transaction is not null))
 order by nonce;
 
--- queued -- what waits for its nonce, oldest first
-select id, target, calldata, gas_limit from wallet.outbox
-where sender = $1 and state = 'queued'
-order by id limit $2;
+-- queued -- what waits for its nonce, oldest first: the first $2 of every line ($3 kinds whose line, $4, has another name)
+select id, kind, target, calldata, gas_limit
+from (
+    select waiting.*, row_number() over (partition by coalesce(named.line, waiting.kind) order by waiting.id) as place
+    from wallet.outbox waiting
+    left join unnest($3::text[], $4::text[]) as named (kind, line) on named.kind = waiting.kind
+    where waiting.sender = $1 and waiting.state = 'queued'
+) waiting
+where place <= $2
+order by id;
 
 -- payload -- what a row calls
 select target, calldata from wallet.outbox where id = $1;

@@ -58,20 +58,26 @@ class Submitter:
         return spent
 
     async def submit(self, db: Connection, live: Sequence[Live]) -> None:
-        """Signs and sends queued rows, oldest first."""
-        in_flight = sum(row.unmined for row in live)
-        waiting = await rows.queued(db, self._signer.address, self._policy.in_flight - in_flight)
+        """Signs and sends queued rows, oldest first; one that fails holds up those that may depend on it."""
+        in_flight = {row.id for row in live if row.unmined}
+        room = self._policy.in_flight - len(in_flight)
+        waiting = await rows.queued(db, self._signer.address, room, self._policy.lines)
         if not waiting:
             return
         pending = int(await self._rpc.call("eth_getTransactionCount", self._account, "pending"), 16)
         nonce = max([pending, *(row.nonce + 1 for row in live)])
         block, fees = await self._market()
+        held_up: set[str] = set()
         for row in waiting:
+            line = self._policy.lines.get(row.kind, row.kind)
+            if line in held_up or len(in_flight) >= self._policy.in_flight:
+                continue
             gas = await self._simulate(row)
             if isinstance(gas, Refusal):
-                # It may depend on what is in flight or on a block to come, and what is behind it may depend on it.
-                if in_flight or not self._fails_for_good(row.id, block):
-                    return
+                # It may depend on what went before it and is in flight, or on a block to come.
+                if any(before < row.id for before in in_flight) or not self._fails_for_good(row.id, block):
+                    held_up |= {line} - self._policy.loose
+                    continue
                 logger.warning("transaction refused outbox_id=%d reason=%s", row.id, gas.reason)
                 await rows.mark_refused(db, row.id, gas.reason)
                 continue
@@ -83,13 +89,13 @@ class Submitter:
             if await self._send(db, signed, last=True) is Verdict.NEVER:
                 continue
             nonce += 1
-            in_flight += 1
+            in_flight.add(row.id)
 
     def _fails_for_good(self, row_id: int, block: int) -> bool:
         """Whether the simulation has failed for long enough, with nothing of ours in flight."""
         first_block, since = self._failing.setdefault(row_id, (block, _now()))
         blocks, seconds = self._policy.refuse_after_blocks, self._policy.refuse_after_s
-        if block - first_block < blocks and _now() - since < seconds:
+        if block - first_block < blocks and (seconds is None or _now() - since < seconds):
             return False
         del self._failing[row_id]
         return True

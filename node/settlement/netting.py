@@ -5,7 +5,7 @@ in. What an account owes beyond what its mandate and its cash allow is left to t
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from contracts.units import NANO_PER_CASH, cash_down, cash_up
@@ -57,6 +57,8 @@ class Charge:
     account: bytes
     owed: int
     cap: int
+    locked: int = 0
+    """Part of the cash that the cap leaves out: it is held for orders in other slots."""
 
     @property
     def charged(self) -> int:
@@ -75,10 +77,12 @@ class Means:
     budget_left: int
     cash: int
     """Cash once the fills of the batch are settled."""
+    locked: int = 0
+    """Cash that is held for the account's orders in other slots."""
 
     @property
     def cap(self) -> int:
-        return max(0, min(self.budget_per_slot, self.budget_left, self.cash))
+        return max(0, min(self.budget_per_slot, self.budget_left, self.cash - self.locked))
 
 
 def net(deliveries: Iterable[Delivery], imbalance: Imbalance, grid_account: bytes) -> Netting:
@@ -111,6 +115,11 @@ def cash_after_fills(netting: Netting, account: bytes, cash: int) -> int:
         if fill.trader == account:
             cash += fill.money if fill.side == SELL else -fill.money
     return cash
+
+
+def means_after(netting: Netting, account: bytes, means: Means) -> Means:
+    """What an account can be charged once the fills of the batch are settled."""
+    return replace(means, cash=cash_after_fills(netting, account, means.cash))
 
 
 def charge(netting: Netting, caps: Mapping[bytes, int]) -> tuple[Charge, ...]:

@@ -1,7 +1,7 @@
 """A slot's settlement as one value: computed by the node, and again by whoever audits it."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from contracts.units import WH_PER_KWH
@@ -45,6 +45,37 @@ class Outcome:
     def moves_anything(self) -> bool:
         """False when there is nothing to put on chain: no fills, and nobody owes or receives a cash unit."""
         return bool(self.netting.fills) or any(money for _, money in self.netting.adjustments)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What a settlement follows from."""
+
+    zone: int
+    delivery_start: int
+    version: int
+    trades: tuple[Trade, ...]
+    metered: Mapping[bytes, Metered]
+    prices: Prices
+    readings_root: bytes
+    grid_account: bytes
+
+    def settle(self, voided: Container[bytes] = frozenset()) -> Outcome:
+        """The settlement without the trades of the orders named in ``voided``."""
+        return settle(
+            zone=self.zone,
+            delivery_start=self.delivery_start,
+            version=self.version,
+            trades=self.kept(voided),
+            metered=self.metered,
+            prices=self.prices,
+            readings_root=self.readings_root,
+            grid_account=self.grid_account,
+        )
+
+    def kept(self, voided: Container[bytes]) -> list[Trade]:
+        """The trades of which neither order is voided."""
+        return [trade for trade in self.trades if trade.buy_order not in voided and trade.sell_order not in voided]
 
 
 def settle(

@@ -1,76 +1,118 @@
 """Makes the batch of an attested settlement: its number, its entries, and what each debtor can be charged.
 
-Caps are read from the mirrored ledger as it stands after the batch before, and recorded, so that the batch can be
-recomputed from the settlement and its caps alone.
+Orders are judged and caps are set by the mirrored ledger as it stands after the batch before. Both are recorded, so
+that the batch can be recomputed from the settlement, its voided orders and its caps alone.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from contracts.settlement_batch import BadBatch
 from contracts.typed_data import Order, checksum
 from indexer.db import Connection, queries
-from node.settlement import calldata
+from node.settlement import calldata, standing, store
 from node.settlement.batch import SignedOrder, build
 from node.settlement.context import BatchImpossible, GridAccountShort, SettlementContext
-from node.settlement.netting import Charge, Means, adjusted, cash_after_fills, charge, owing
-from node.settlement.outcome import Outcome
+from node.settlement.netting import Charge, adjusted, charge, means_after, owing
+from node.settlement.outcome import Outcome, Slot
+from node.settlement.standing import Place, Snapshot
+from node.settlement.voids import Judgement, judge
+
+logger = logging.getLogger(__name__)
 
 _SQL = queries(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Caps:
-    """What accounts can be charged, as of one block of the mirror."""
+class Batch:
+    """A batch that is ready to be sent."""
 
-    block_number: int
-    block_hash: bytes
-    means: dict[bytes, Means]
+    sequence: int
+    data: bytes
+    call: calldata.Call
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A batch that is ready to be sent."""
+    """How a settlement goes on chain, as of one block of the mirror."""
 
-    sequence: int
-    batch: bytes
+    at: Place
+    judgement: Judgement
     charges: tuple[Charge, ...]
-    as_of: Caps
-    call: calldata.Call
+    batch: Batch | None
+    """None when there is nothing that a batch could say: no fill, and nobody owes a cash unit."""
 
 
-async def prepare(db: Connection, ctx: SettlementContext, outcome: Outcome) -> Prepared | None:
-    """The settlement's batch, or None while another one is on its way.
+async def prepare(db: Connection, ctx: SettlementContext, slot: Slot) -> Prepared | None:
+    """The settlement's batch, or None while another one is on its way or the mirror moves.
+
+    Orders that the exchange would refuse are left out, and what follows is computed without them.
 
     Raises:
         GridAccountShort: the grid account cannot cover its part now.
         BatchImpossible: an order is gone, or the entries do not fit a batch.
     """
     sequence = await _free_sequence(db, ctx)
-    if sequence is None:
+    if sequence is None and slot.settle().moves_anything:
         return None
-    debtors = sorted(owing(outcome.netting, ctx.grid_account))
-    caps = await _caps(db, ctx, outcome, [*debtors, ctx.grid_account])
-    charges = charge(outcome.netting, {account: caps.means[account].cap for account in debtors})
-    adjustments = adjusted(outcome.netting, charges, ctx.grid_account)
-    _check_grid(ctx, caps, adjustments)
-    orders = await signed_orders(db, outcome.zone, outcome.delivery_start)
-    fills = outcome.netting.fills
+    signed = await signed_orders(db, slot.zone, slot.delivery_start)
+    orders = {digest: entry.order for digest, entry in signed.items()}
+    snapshot = await standing.read(db, ctx.chain_id, slot, orders.values())
+    if snapshot is None:
+        return None
     try:
-        batch = build(sequence, outcome.delivery_start, outcome.version, fills, adjustments, orders)
-    except (KeyError, ValueError) as error:
+        judgement = judge(slot, orders, snapshot.exchange)
+        if sequence is None or not judgement.outcome.moves_anything:
+            return Prepared(snapshot.at, judgement, (), None)
+        charges = _charges(ctx, judgement.outcome, snapshot)
+        batch = _batch(ctx, sequence, judgement.outcome, charges, signed, snapshot)
+    except (KeyError, ValueError, BadBatch) as error:
         raise BatchImpossible(f"{type(error).__name__}: {error}") from error
-    return Prepared(sequence, batch, charges, caps, calldata.settle(batch, len(fills), len(adjustments)))
+    return Prepared(snapshot.at, judgement, charges, batch)
 
 
-async def record(db: Connection, settlement_id: int, prepared: Prepared) -> None:
-    """Stores batch, number and caps with the settlement, which is then submitted."""
-    place = (prepared.as_of.block_number, prepared.as_of.block_hash)
+async def record(db: Connection, ctx: SettlementContext, settlement_id: int, prepared: Prepared) -> None:
+    """Stores batch, number, caps and voided orders with the settlement, which is then submitted if it has a batch."""
+    at, voids = prepared.at, {digest: str(reason) for digest, reason in prepared.judgement.voids.items()}
+    known = await store.voided(db, settlement_id)
+    if voids or known:
+        logger.warning("orders voided: settlement=%d orders=%d before=%d", settlement_id, len(voids), len(known))
+        await store.replace(db, ctx.rules, settlement_id, prepared.judgement.outcome, voids)
+        await store.record_voids(db, settlement_id, voids, at.number, at.hash)
     await db.execute(_SQL["forget_charges"], settlement_id)
     await db.executemany(
         _SQL["record_charge"],
-        [(settlement_id, item.account, item.owed, item.cap, *place) for item in prepared.charges],
+        [
+            (settlement_id, item.account, item.owed, item.cap, item.locked, at.number, at.hash)
+            for item in prepared.charges
+        ],
     )
-    await db.execute(_SQL["submit"], settlement_id, prepared.sequence, prepared.batch)
+    if prepared.batch is not None:
+        await db.execute(_SQL["submit"], settlement_id, prepared.batch.sequence, prepared.batch.data)
+
+
+def _charges(ctx: SettlementContext, outcome: Outcome, snapshot: Snapshot) -> tuple[Charge, ...]:
+    """What is charged of each debtor, and the cash that his cap leaves out."""
+    netting, means = outcome.netting, snapshot.means
+    debtors = sorted(owing(netting, ctx.grid_account))
+    charges = charge(netting, {account: means_after(netting, account, means[account]).cap for account in debtors})
+    return tuple(replace(item, locked=means[item.account].locked) for item in charges)
+
+
+def _batch(
+    ctx: SettlementContext,
+    sequence: int,
+    outcome: Outcome,
+    charges: Sequence[Charge],
+    orders: Mapping[bytes, SignedOrder],
+    snapshot: Snapshot,
+) -> Batch:
+    adjustments = adjusted(outcome.netting, charges, ctx.grid_account)
+    _check_grid(ctx, outcome, snapshot, adjustments)
+    fills = outcome.netting.fills
+    data = build(sequence, outcome.delivery_start, outcome.version, fills, adjustments, orders)
+    return Batch(sequence, data, calldata.settle(data, len(fills), len(adjustments)))
 
 
 async def _free_sequence(db: Connection, ctx: SettlementContext) -> int | None:
@@ -84,26 +126,15 @@ async def _free_sequence(db: Connection, ctx: SettlementContext) -> int | None:
     return next_on_chain
 
 
-async def _caps(db: Connection, ctx: SettlementContext, outcome: Outcome, accounts: Sequence[bytes]) -> Caps:
-    """What each account can be charged for the slot once the fills are settled; read in one statement, of one block."""
-    rows = await db.fetch(_SQL["means"], ctx.chain_id, accounts, outcome.delivery_start)
-    means = {
-        row["account"]: Means(
-            budget_per_slot=int(row["slot_left"]),
-            budget_left=int(row["budget_left"]),
-            cash=cash_after_fills(outcome.netting, row["account"], int(row["cash"])),
-        )
-        for row in rows
-    }
-    return Caps(rows[0]["block_number"], rows[0]["block_hash"], means)
-
-
-def _check_grid(ctx: SettlementContext, caps: Caps, adjustments: Sequence[tuple[bytes, int]]) -> None:
+def _check_grid(
+    ctx: SettlementContext, outcome: Outcome, snapshot: Snapshot, adjustments: Sequence[tuple[bytes, int]]
+) -> None:
     """Raises GridAccountShort when the grid account, which covers for everybody, cannot pay its own part."""
-    owed, cap = -dict(adjustments).get(ctx.grid_account, 0), caps.means[ctx.grid_account].cap
-    if owed > max(0, cap):
+    means = means_after(outcome.netting, ctx.grid_account, snapshot.means[ctx.grid_account])
+    owed = -dict(adjustments).get(ctx.grid_account, 0)
+    if owed > means.cap:
         raise GridAccountShort(
-            f"the grid account {checksum(ctx.grid_account)} owes {owed} and can be charged {cap} cash units"
+            f"the grid account {checksum(ctx.grid_account)} owes {owed} and can be charged {means.cap} cash units"
         )
 
 

@@ -8,7 +8,7 @@ from node.errors import NotFound
 from node.metering import service as metering
 from node.settlement import merkle
 from node.settlement.merkle import MeteredSlot
-from node.settlement.service import participants, proved, reading_leaves
+from node.settlement.meters import participants, proved, reading_leaves
 
 _SQL = queries(__name__)
 

@@ -3,16 +3,21 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 import uvicorn
 import websockets
 
+from api import hub as hubs
+from api import ws
 from api.app import create_app
 from api.client import Client
+from api.hub import Hub
 from indexer.db import connect
 from node.bus import Bus
 from tests.integration.api.conftest import ALICE_KEY, api_config
@@ -20,22 +25,35 @@ from tests.integration.api.conftest import ALICE_KEY, api_config
 pytestmark = pytest.mark.integration
 
 
+@dataclass
+class Running:
+    """A server and its application."""
+
+    address: str
+    hub: Hub
+
+
 @pytest.fixture
-async def server(tmp_path: Path, database_url: str, redis_url: str) -> AsyncIterator[str]:
-    """Address of a running server."""
+async def running(tmp_path: Path, database_url: str, redis_url: str) -> AsyncIterator[Running]:
+    """A running server."""
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     config = api_config(tmp_path, database_url, redis_url)
-    running = uvicorn.Server(
-        uvicorn.Config(create_app(config), port=port, log_level="warning", timeout_graceful_shutdown=1)
-    )
-    serving = asyncio.create_task(running.serve())
-    while not running.started:
+    app = create_app(config)
+    listening = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", timeout_graceful_shutdown=1))
+    serving = asyncio.create_task(listening.serve())
+    while not listening.started:
         await asyncio.sleep(0.02)
-    yield f"127.0.0.1:{port}"
-    running.should_exit = True
+    yield Running(f"127.0.0.1:{port}", app.state.hub)
+    listening.should_exit = True
     await serving
+
+
+@pytest.fixture
+def server(running: Running) -> str:
+    """Address of a running server."""
+    return running.address
 
 
 async def test_stream__news_on_the_bus__arrives_in_order_with_growing_seq(server: str, redis_url: str) -> None:
@@ -87,3 +105,59 @@ async def test_socket__request_it_does_not_know__is_closed_with_4000(server: str
                 await ws.recv()
     assert caught.value.rcvd is not None
     assert caught.value.rcvd.code == 4000
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("frame", [b"\x00\xff", "[" * 4_000, '{"type": 1}', "x" * 5_000, '{"type": "subscribe"}'])
+async def test_socket__frame_that_is_no_request__closes_with_the_reason(running: Running, frame: str | bytes) -> None:
+    async with asyncio.timeout(20), websockets.connect(f"ws://{running.address}/v1/ws") as socket_:
+        await socket_.recv()
+        await socket_.send(frame)
+        with pytest.raises(websockets.ConnectionClosedError) as closed:
+            await socket_.recv()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == ws.BAD_REQUEST
+
+
+async def test_streams__too_many__are_refused_until_one_ends(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hubs, "MAX_LISTENERS", 3)
+    async with AsyncExitStack() as stack, httpx.AsyncClient(base_url=f"http://{running.address}") as http:
+        sockets = [await stack.enter_async_context(websockets.connect(f"ws://{running.address}/v1/ws")) for _ in "abc"]
+        await until(lambda: running.hub.listeners == 3)
+        response = await http.get("/v1/stream")
+        assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+        async with websockets.connect(f"ws://{running.address}/v1/ws") as fourth:
+            with pytest.raises(websockets.ConnectionClosedError):
+                await fourth.recv()
+        await sockets[0].close()
+        await until(lambda: running.hub.listeners == 2)
+        async with http.stream("GET", "/v1/stream") as again:
+            assert again.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/stream", "/v1/ws"])
+async def test_streams__reader_stops_reading__is_let_go(
+    running: Running, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ws, "SEND_S", 0.3)
+    host, port = running.address.split(":")
+    _, writer = await asyncio.open_connection(host, int(port), limit=1_024)
+    upgrade = (
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    )
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n{upgrade if path.endswith('ws') else ''}\r\n".encode())
+    await until(lambda: running.hub.listeners == 1)
+    if path.endswith("ws"):
+        request = b'{"type":"subscribe","channels":["audit"]}'
+        writer.write(bytes([0x81, 0x80 | len(request)]) + bytes(4) + request)
+    async with asyncio.timeout(20):
+        while running.hub.listeners:
+            running.hub.publish("audit", "delta", {"text": "x" * 100_000})
+            await asyncio.sleep(0.005)
+    writer.transport.abort()

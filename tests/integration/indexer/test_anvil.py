@@ -52,10 +52,10 @@ class World:
     def __init__(self, rpc: Rpc, config: IndexerConfig, db: Connection) -> None:
         self.rpc, self.config, self.db = rpc, config, db
         self.manifest = app.load_manifest(config)
-        self._events = {e.table[5:]: (c.address, e) for c in self.manifest.contracts for e in c.events}
+        self.events = {e.table[5:]: (c.address, e) for c in self.manifest.contracts for e in c.events}
 
     async def emit(self, name: str, **values: Any) -> None:
-        address, event = self._events[name]
+        address, event = self.events[name]
         await emitter.send(self.rpc, address, emitter.calldata(event, values))
 
     async def deposit(self, account: bytes, cash: int) -> None:

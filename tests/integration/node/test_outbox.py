@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -13,6 +14,7 @@ from contracts.abi import creation_code, encode_call
 from contracts.typed_data import address_of
 from indexer.db import Pool, open_pool
 from node import outbox
+from node.app import SENDING
 from node.outbox import HttpRpc, OutboxConflict, Sender, SendPolicy, Status, TransactionUnknown
 from node.wallet import KeyFileSigner
 from tests.integration.conftest import AnvilChain
@@ -66,10 +68,12 @@ def balance(anvil: AnvilChain, token: bytes, account: bytes = ACCOUNT) -> int:
     return int(anvil.rpc("eth_call", [call, "latest"]), 16)
 
 
-async def enqueue(pool: Pool, token: bytes, key: str, calldata: bytes, gas_limit: int | None = None) -> int:
+async def enqueue(
+    pool: Pool, token: bytes, key: str, calldata: bytes, gas_limit: int | None = None, *, kind: str = "test"
+) -> int:
     async with pool.acquire() as db:
         return await outbox.enqueue(
-            db, key=key, kind="test", sender=SENDER, target=token, calldata=calldata, gas_limit=gas_limit
+            db, key=key, kind=kind, sender=SENDER, target=token, calldata=calldata, gas_limit=gas_limit
         )
 
 
@@ -200,6 +204,67 @@ async def test_run__simulation_fails_until_a_later_block__waits_for_it(
         await reach(pool, bad, "failed", timeout_s=5)
 
 
+async def test_run__chain_stands_still__refuses_nothing(
+    pool: Pool, anvil: AnvilChain, token: bytes, rpc: HttpRpc, signer: KeyFileSigner
+) -> None:
+    policy = replace(SENDING, poll_s=0.02)
+    assert policy.refuse_after_s is None
+    bad = await enqueue(pool, token, "bad", transfer(7))
+    async with running(Sender(pool, rpc, signer, 31_337, policy)):
+        await asyncio.sleep(0.5)
+        assert (await status(pool, bad)).state == "queued"
+        anvil.rpc("anvil_mine", ["0x3"])
+        await reach(pool, bad, "failed", timeout_s=5)
+
+
+async def test_run__simulation_fails__holds_up_its_line_and_no_other(
+    pool: Pool, anvil: AnvilChain, token: bytes, rpc: HttpRpc, signer: KeyFileSigner
+) -> None:
+    """What the ledger is told stays in order; the settlement of another slot and an account's deposit go on."""
+    patient = SendPolicy(poll_s=0.02, refuse_after_blocks=1_000, refuse_after_s=None)
+    attest = await enqueue(pool, token, "attest", transfer(7), kind="attest")
+    issue = await enqueue(pool, token, "issue", mint(1), kind="issue")
+    settle = await enqueue(pool, token, "settle", mint(2), kind="settle")
+    forged = [await enqueue(pool, token, f"forged {n}", transfer(8), kind="deposit") for n in range(3)]
+    deposit = await enqueue(pool, token, "deposit", mint(4), kind="deposit")
+    async with running(Sender(pool, rpc, signer, 31_337, patient)):
+        assert (await reach(pool, settle, "mined")).nonce == 0
+        assert (await reach(pool, deposit, "mined")).nonce == 1
+        await asyncio.sleep(0.3)
+        assert [(await status(pool, row_id)).state for row_id in (attest, issue, *forged)] == ["queued"] * 5
+        anvil.rpc("anvil_setStorageAt", funded(anvil, token, SENDER, 7))
+        mined = [await reach(pool, row_id, "mined") for row_id in (attest, issue)]
+    assert [row.nonce for row in mined] == [2, 3]
+    assert balance(anvil, token) == 14
+
+
+async def test_run__more_failing_than_may_be_in_flight__others_still_pass(
+    pool: Pool, anvil: AnvilChain, token: bytes, rpc: HttpRpc, signer: KeyFileSigner
+) -> None:
+    patient = SendPolicy(poll_s=0.02, refuse_after_blocks=1_000, refuse_after_s=None, in_flight=2)
+    for n in range(5):
+        await enqueue(pool, token, f"forged {n}", transfer(8), kind="deposit")
+    settle = await enqueue(pool, token, "settle", mint(2), kind="settle")
+    async with running(Sender(pool, rpc, signer, 31_337, patient)):
+        await reach(pool, settle, "mined")
+
+
+async def test_run__busy_account__failing_row_is_refused_all_the_same(
+    pool: Pool, anvil: AnvilChain, token: bytes, rpc: HttpRpc, signer: KeyFileSigner
+) -> None:
+    """Later transactions are always in flight; only those before it could still make it succeed."""
+    anvil.rpc("evm_setAutomine", [False])
+    policy = SendPolicy(poll_s=0.02, refuse_after_blocks=3, refuse_after_s=None)
+    bad = await enqueue(pool, token, "bad", transfer(7), kind="attest")
+    later = await enqueue(pool, token, "later", mint(1), kind="settle")
+    async with running(Sender(pool, rpc, signer, 31_337, policy)):
+        await reach(pool, later, "sent")
+        anvil.rpc("anvil_dropAllTransactions")
+        anvil.rpc("anvil_mine", ["0x3"])
+        await reach(pool, bad, "failed", timeout_s=5)
+        assert (await status(pool, later)).state == "sent"
+
+
 async def test_run__depends_on_transaction_in_flight__waits_and_succeeds(
     pool: Pool, anvil: AnvilChain, token: bytes, sender: Sender
 ) -> None:
@@ -263,6 +328,16 @@ async def landed(pool: Pool, anvil: AnvilChain, token: bytes, amount: int, row_i
 async def retried(pool: Pool, row_id: int) -> bool:
     async with pool.acquire() as db:
         return await outbox.retry(db, row_id)
+
+
+def transfer(amount: int) -> bytes:
+    """Fails while the sender has less."""
+    return encode_call("PaymentToken", "transfer", ACCOUNT, amount)
+
+
+def funded(anvil: AnvilChain, token: bytes, account: bytes, amount: int) -> list[str]:
+    """Arguments of anvil_setStorageAt that give an account a balance."""
+    return ["0x" + token.hex(), storage_slot_of_balance(anvil, token, account), f"0x{amount:064x}"]
 
 
 def storage_slot_of_balance(anvil: AnvilChain, token: bytes, account: bytes) -> str:

@@ -2,6 +2,7 @@ import importlib
 import pkgutil
 from collections.abc import AsyncIterator, Iterator
 
+import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 import api.rest
 import node
 from api import errors
+from api.codes import STATUS
 from api.limits import MAX_BODY_BYTES, Envelope
 from contracts.errors import GridtraceError
 from node.errors import Conflict, NotFound, Refused
@@ -47,6 +49,10 @@ def application() -> FastAPI:
         "away": Away(),
         "bug": RuntimeError("secret stack"),
         "database": ConnectionRefusedError("database at 10.0.0.1"),
+        "starting": asyncpg.CannotConnectNowError("the database system is starting up"),
+        "stopping": asyncpg.AdminShutdownError("terminating connection"),
+        "crowded": asyncpg.TooManyConnectionsError("sorry, too many clients"),
+        "deadlock": asyncpg.DeadlockDetectedError("deadlock detected"),
     }
 
     @app.get("/v1/raise/{name}")
@@ -65,6 +71,15 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(application(), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
+
+
+@pytest.mark.parametrize("name", ["database", "starting", "stopping", "crowded", "deadlock"])
+async def test_problem__database_cannot_answer_now__is_503_and_says_when_to_return(
+    http: httpx.AsyncClient, name: str
+) -> None:
+    response = await http.get(f"/v1/raise/{name}")
+    assert (response.status_code, response.json()["code"]) == (503, "unavailable")
+    assert response.headers["retry-after"] == "1"
 
 
 def subclasses(kind: type[GridtraceError]) -> Iterator[type[GridtraceError]]:
@@ -132,9 +147,9 @@ def test_status__every_refusal_of_the_node_and_api__is_published() -> None:
             importlib.import_module(module.name)
     products = [kind for kind in subclasses(Refused) if not kind.__module__.startswith("tests.")]
     assert len(products) > 20
-    assert [kind.code for kind in products if kind.code not in errors.STATUS] == []
+    assert [kind.code for kind in products if kind.code not in STATUS] == []
 
 
 def test_status__not_found_kinds__are_404_and_conflicts_409() -> None:
     for kind, status in ((NotFound, 404), (Conflict, 409)):
-        assert {errors.STATUS[below.code] for below in subclasses(kind)} <= {status}
+        assert {STATUS[below.code] for below in subclasses(kind)} <= {status}

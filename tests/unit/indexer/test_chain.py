@@ -23,6 +23,8 @@ class FakeNode:
         self.logs = list(logs)
         self.lost: set[int] = set()
         """Blocks whose logs eth_getLogs does not give."""
+        self.changed: dict[str, Any] = {}
+        """Headers given instead, by number or tag."""
         self.max_range = 10_000
         self.tags = True
         self.answer_bytes = 1_000
@@ -43,6 +45,8 @@ class FakeNode:
         raise AssertionError(call)
 
     def _header(self, tag: str) -> Result:
+        if tag in self.changed:
+            return raw(self.changed[tag])
         if tag in ("safe", "finalized") and not self.tags:
             return RpcRefused("eth_getBlockByNumber", -32601, "unknown tag")
         head = max(self.blocks)
@@ -145,3 +149,68 @@ async def test_history__block_missing__is_refused() -> None:
     del fake.blocks[4]
     with pytest.raises(Disagreement, match="exist"):
         await numbers(RpcChain(fake, [ADDRESS]), 1, 9)
+
+
+async def test_look__one_log_of_several_lost__is_found_in_the_receipts() -> None:
+    fake = node(6)
+    fake.logs.append(log(SAMPLE, {"a": 6}, number=6, index=1))
+    given = fake.logs.copy()
+
+    async def lossy(calls: Sequence[Call]) -> list[Result]:
+        fake.logs = given if calls[0].method == "eth_getBlockReceipts" else given[:-1]
+        return [fake._answer(call) for call in calls]
+
+    fake.batch = lossy  # type: ignore[method-assign]
+    _, segment = await RpcChain(fake, [ADDRESS]).look(6)
+    assert segment is not None
+    assert [found.log_index for found in segment.logs] == ["0x0", "0x1"]
+
+
+async def test_look__log_not_in_the_receipts__is_refused() -> None:
+    fake = node(6)
+
+    async def lying(calls: Sequence[Call]) -> list[Result]:
+        if calls[0].method == "eth_getBlockReceipts":
+            return [raw([{"logs": []}])]
+        return [fake._answer(call) for call in calls]
+
+    fake.batch = lying  # type: ignore[method-assign]
+    with pytest.raises(Disagreement, match="receipts"):
+        await RpcChain(fake, [ADDRESS]).look(6)
+
+
+async def test_look__no_receipts__takes_the_logs_as_given() -> None:
+    fake = node(6)
+
+    async def poor(calls: Sequence[Call]) -> list[Result]:
+        if calls[0].method == "eth_getBlockReceipts":
+            return [RpcRefused("eth_getBlockReceipts", -32601, "no such method")]
+        return [fake._answer(call) for call in calls]
+
+    fake.batch = poor  # type: ignore[method-assign]
+    _, segment = await RpcChain(fake, [ADDRESS]).look(6)
+    assert segment is not None
+    assert len(segment.logs) == 1
+
+
+@pytest.mark.parametrize(
+    ("tag", "change", "reason"),
+    [
+        ("0x6", {"number": "0x7"}, "asked for"),
+        ("0x6", {"hash": "0x12"}, "malformed"),
+        ("0x6", {"timestamp": "0x" + "f" * 20}, "malformed"),
+        ("0x6", {"number": "-0x6"}, "malformed"),
+        ("finalized", {"number": "0xff"}, "final"),
+        ("safe", {"number": "0xff"}, "safe"),
+    ],
+)
+async def test_look__impossible_header__is_refused(tag: str, change: dict[str, str], reason: str) -> None:
+    fake = node(9)
+    fake.changed[tag] = {**answer(fake.blocks[6]), **change}
+    with pytest.raises(Disagreement, match=reason):
+        await RpcChain(fake, [ADDRESS]).look(6)
+
+
+async def test_look__log_of_a_contract_not_asked_for__is_refused() -> None:
+    with pytest.raises(Disagreement, match="not asked for"):
+        await RpcChain(node(6), [b"\x55" * 20]).look(6)

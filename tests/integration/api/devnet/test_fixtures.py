@@ -1,10 +1,13 @@
 """The services that the other integration tests stand on."""
 
+import asyncio
 from typing import Any
 
 import asyncpg
 import pytest
 from redis.asyncio import Redis
+
+from node.metering.mqtt import client
 
 pytestmark = pytest.mark.integration
 
@@ -34,11 +37,18 @@ def test_anvil__a_transaction__is_mined_at_once(anvil: Any) -> None:
 
 
 async def test_broker_url__a_message__arrives(broker_url: str) -> None:
-    import aiomqtt
-
-    host, port = broker_url.removeprefix("mqtt://").split(":")
-    async with aiomqtt.Client(host, int(port)) as client:
-        await client.subscribe("meters/#")
-        await client.publish("meters/1", b"42", qos=1)
-        message = await anext(aiter(client.messages))
+    async with client(broker_url, "reader", is_persistent=False) as reader:
+        await reader.subscribe("meters/#")
+        await reader.publish("meters/1", b"42", qos=1)
+        message = await anext(aiter(reader.messages))
         assert message.payload == b"42"
+
+
+async def test_broker_url__subscriber_away__finds_what_was_published_meanwhile(broker_url: str) -> None:
+    async with client(broker_url, "sleeper", is_persistent=True) as sleeper:
+        await sleeper.subscribe("kept/#", qos=1)
+    async with client(broker_url, "speaker", is_persistent=False) as speaker:
+        await speaker.publish("kept/1", b"43", qos=1)
+    async with client(broker_url, "sleeper", is_persistent=True) as sleeper, asyncio.timeout(5):
+        message = await anext(aiter(sleeper.messages))
+    assert message.payload == b"43"

@@ -1,13 +1,16 @@
 """A settled slot has no differences; every tampering with it is named."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from contracts.typed_data import checksum
 from indexer.db import Connection
 from node.audit import service
-from node.audit.chain import VaultAccount, VaultMandate
+from node.audit.chain import VaultAccount, VaultLane, VaultMandate
+from node.metering import service as metering
+from node.outbox import RpcError
 from node.settlement.advance import advance
 from node.settlement.service import compute
 from tests.integration.node.settlement import ledger
@@ -24,7 +27,9 @@ from tests.integration.node.settlement.village import (
     SLOT,
     SLOT_S,
     ZONE,
+    Flow,
     account_of,
+    announce,
     meter,
     meter_next,
     trade,
@@ -112,11 +117,39 @@ TAMPERINGS = (
 )
 
 
+VOID_TAMPERINGS = (
+    ("update trading.settlement_voids set reason = 'cash-short'", ("void", "{order} reason")),
+    (
+        f"update trading.settlement_voids set account = '\\x{account_of(PLANT).hex()}'",
+        ("void", "{order} account"),
+    ),
+    ("update trading.settlement_voids set as_of_block = 12", ("void", "{order}")),
+    ("delete from trading.settlement_voids", ("settlement", f"slot {SLOT} traded_wh")),
+    (
+        "insert into trading.settlement_voids select settlement_id, t.sell_order, t.seller, 'energy-short',"
+        " as_of_block, as_of_hash from trading.settlement_voids, trading.trades t limit 1",
+        ("settlement", f"slot {SLOT} traded_wh"),
+    ),
+    ("update trading.trades set settlement_status = 'settled'", ("trade", "trade 0 settlement_status")),
+)
+"""Done to a slot without the home's order, which the home voided by raising its nonce."""
+
+
 class Contract:
     """A chain whose contract holds what the mirror said when this was made. Mandates were ample all along."""
 
     def __init__(self, accounts: dict[bytes, VaultAccount]) -> None:
-        self._accounts = accounts
+        self.accounts = accounts
+        self._only: bytes | None = None
+        self._before: dict[bytes, dict[bytes, VaultAccount]] = {}
+
+    def had(self, block_hash: bytes, before: "Contract") -> None:
+        """What it held at a block."""
+        self._before[block_hash] = before.accounts
+
+    def forgets_all_but(self, block_hash: bytes) -> None:
+        """As a node that keeps no old states, or one that was started again."""
+        self._only = block_hash
 
     @classmethod
     async def of(cls, db: Connection) -> "Contract":
@@ -125,11 +158,20 @@ class Contract:
 
     async def accounts_of(self, accounts: Sequence[bytes], block_hash: bytes) -> list[VaultAccount]:
         assert len(block_hash) == 32
-        return [self._accounts[account] for account in accounts]
+        if self._only not in (None, block_hash):
+            raise RpcError("eth_call", {"code": -32602, "message": "BlockOutOfRangeError"})
+        held = self._before.get(block_hash, self.accounts)
+        return [held[account] for account in accounts]
 
     async def mandates_of(self, accounts: Sequence[bytes], block_hash: bytes) -> list[VaultMandate]:
         ample = VaultMandate(100_000_000, 1_000_000_000, FAR)
         return [VaultMandate(0, 0, 0) if account == account_of(BYSTANDER) else ample for account in accounts]
+
+    async def clearances_of(self, accounts: Sequence[bytes], block_hash: bytes) -> list[int]:
+        return [FAR for _ in accounts]
+
+    async def lanes_of(self, lanes: Sequence[tuple[bytes, int]], block_hash: bytes) -> list[VaultLane]:
+        return [VaultLane(0, 0) for _ in lanes]
 
 
 async def settle(db: Connection, slot: int = SLOT) -> None:
@@ -139,6 +181,21 @@ async def settle(db: Connection, slot: int = SLOT) -> None:
     for _ in range(2):
         await ledger.mine(db)
         await advance(db, CONTEXT)
+
+
+async def void_home(db: Connection) -> tuple[bytes, dict[bytes, VaultAccount]]:
+    """Settles a slot in which the home voids its order after the gate; returns what held when that was judged."""
+    await trade(db)
+    await meter(db)
+    assert isinstance(await compute(db, CONTEXT, ZONE, SLOT, END), int)
+    await db.execute("update blockchain.account_balances set nonce = $2 where account = $1", account_of(HOME), SLOT + 1)
+    await ledger.mine(db)
+    judged_at: bytes = await db.fetchval("select block_hash from blockchain.cursors")
+    before = (await Contract.of(db)).accounts
+    await advance(db, CONTEXT)
+    await ledger.mine(db)
+    await advance(db, CONTEXT)
+    return judged_at, before
 
 
 async def kinds(db: Connection, chain: Contract) -> set[tuple[str, str]]:
@@ -199,6 +256,83 @@ async def test_check_slot__tampered__names_it(db: Connection) -> None:
     assert await kinds(db, chain) == set()
 
 
+async def test_check_slot__voided_order__is_judged_again(db: Connection) -> None:
+    judged_at, before = await void_home(db)
+    chain = await Contract.of(db)
+    chain.had(judged_at, Contract(before))
+    assert await service.check_slot(db, chain, CONTEXT, ZONE, SLOT) == []
+    digest = await db.fetchval("select digest from trading.settlement_voids")
+    unseen = []
+    for statement, (kind, subject) in VOID_TAMPERINGS:
+        tampering = db.transaction()
+        await tampering.start()
+        status = await db.execute(statement)
+        assert not status.endswith(" 0"), f"nothing was tampered with: {statement}"
+        if (kind, subject.format(order=f"order 0x{digest.hex()}")) not in await kinds(db, chain):
+            unseen.append((statement, await kinds(db, chain)))
+        await tampering.rollback()
+    assert unseen == []
+
+
+async def test_check_slot__void_without_a_reason__is_named(db: Connection) -> None:
+    judged_at, before = await void_home(db)
+    # The contract says that the home's nonce was never raised.
+    honest = await Contract.of(db)
+    honest.had(judged_at, Contract({account: replace(vault, min_nonce=0) for account, vault in before.items()}))
+    found = await service.check_slot(db, honest, CONTEXT, ZONE, SLOT)
+    assert [(finding.kind, finding.expected, finding.actual) for finding in found] == [
+        ("void", "nothing", "reason=nonce-raised")
+    ]
+
+
+async def test_check_slot__chain_without_that_state__checks_all_the_rest(db: Connection) -> None:
+    await void_home(db)
+    chain = await Contract.of(db)
+    head = await db.fetchval("select block_hash from blockchain.cursors")
+    chain.forgets_all_but(head)
+    assert await service.check_slot(db, chain, CONTEXT, ZONE, SLOT) == []
+
+
+async def test_check_slot__meter_unknown_to_the_chain__is_named(db: Connection) -> None:
+    ghost = account_of(66)
+    await metering.register_meter(db, metering.Meter(66, ghost, "home", None, ZONE, "http", "d", "a", ghost, 100_000))
+    await trade(db)
+    await meter(db, {**FLOWS, 66: Flow(export_wh=24_000)})
+    assert isinstance(await compute(db, CONTEXT, ZONE, SLOT, END), int)
+    for _ in range(2):
+        await ledger.mine(db)
+        await advance(db, CONTEXT)
+    chain = await Contract.of(db)
+    assert await service.check_slot(db, chain, CONTEXT, ZONE, SLOT) == []
+    assert not await db.fetchval("select count(*) from blockchain.settled_imbalances where account = $1", ghost)
+
+    await db.execute(
+        "insert into telemetry.slot_energy select 66, delivery_start, slot_s, 0, 0, 0, 0, 0, 'MISSING'"
+        " from telemetry.slot_energy limit 1"
+    )
+    assert ("meter", "meter 66") in await kinds(db, chain)
+
+
+async def test_check_slot__meter_of_the_chain_left_out__is_named(db: Connection) -> None:
+    await trade(db)
+    await meter(db)
+    await db.execute("update telemetry.meters set active = false where meter_id = $1", HOME)
+    assert isinstance(await compute(db, CONTEXT, ZONE, SLOT, END), int)
+    for _ in range(2):
+        await ledger.mine(db)
+        await advance(db, CONTEXT)
+    assert await kinds(db, await Contract.of(db)) == {("meter", f"meter {HOME}")}
+
+
+async def test_check_slot__meter_set_during_the_slot__may_be_in_or_out(db: Connection) -> None:
+    await announce(db, BYSTANDER, active=False, block=3, time=SLOT + 10)
+    await settle(db)
+    chain = await Contract.of(db)
+    assert await kinds(db, chain) == set()
+    await announce(db, HOME, active=False, block=4, time=END)
+    assert await kinds(db, chain) == set()
+
+
 async def test_check_slot__settled_twice__names_the_second(db: Connection) -> None:
     await settle(db)
     chain = await Contract.of(db)
@@ -217,10 +351,25 @@ async def test_check_and_store__settled_slot__is_due_once(db: Connection) -> Non
     assert await service.due(db, CONTEXT) == [(ZONE, SLOT)]
     assert await service.check_and_store(db, None, CONTEXT, ZONE, SLOT) == []
     assert await service.due(db, CONTEXT) == []
+    await db.execute("update trading.settlements set gas_used = null")
+    assert await advance(db, CONTEXT) == []
+    assert await service.due(db, CONTEXT) == []
     (check,) = await service.checks(db, zone=ZONE)
     block = await db.fetchval("select block_number from blockchain.cursors where chain_id = $1", CHAIN_ID)
     assert (check.delivery_start, check.differences, check.findings, check.block_number) == (SLOT, 0, [], block)
     assert await service.totals(db) == (1, 0)
+
+
+async def test_check_and_store__settled_again_after_a_reorganisation__is_due_again(db: Connection) -> None:
+    await settle(db)
+    assert await service.check_and_store(db, None, CONTEXT, ZONE, SLOT) == []
+    await ledger.reorganise(db, 12)
+    await advance(db, CONTEXT)
+    assert await service.due(db, CONTEXT) == []
+    await db.execute("update blockchain.cursors set block_number = 20")
+    await ledger.mine(db)
+    await advance(db, CONTEXT)
+    assert await service.due(db, CONTEXT) == [(ZONE, SLOT)]
 
 
 async def test_check_and_store__difference__is_kept_with_its_facts(db: Connection) -> None:

@@ -92,13 +92,15 @@ async def test_accept__after_an_early_clearing__is_refused(db: Connection) -> No
 
 
 async def test_clear__orders_that_became_void__are_cancelled_first(db: Connection) -> None:
-    good, voided, frozen, withdrawn = [await enrol(db, number) for number in range(1, 5)]
-    for trader in (good, voided, frozen, withdrawn):
+    good, voided, frozen, withdrawn, leaving = [await enrol(db, number) for number in range(1, 6)]
+    for trader in (good, voided, frozen, withdrawn, leaving):
         await accept(db, trader.order(BUY, 1_000, 270_000))
     update = "update blockchain.{} where account = $1"
     await db.execute(update.format("account_balances set nonce = 2"), voided.address)
     await db.execute(update.format("participants set flags = 7"), frozen.address)
     await db.execute(update.format("account_balances set cash = 269999"), withdrawn.address)
+    await db.execute(update.format("account_balances set pending_cash = 9730001"), leaving.address)
+    await db.execute(update.format("account_balances set pending_cash = 9730000"), good.address)
 
     cleared = await clear(db, chain_id=CHAIN_ID)
 
@@ -107,7 +109,7 @@ async def test_clear__orders_that_became_void__are_cancelled_first(db: Connectio
     assert states.pop(good.address) == "unmatched"
     assert set(states.values()) == {"cancelled"}
     events = await ledger.events(db)
-    assert [event.kind for event in events[4:]] == ["order_cancelled"] * 3 + ["auction_cleared"]
+    assert [event.kind for event in events[5:]] == ["order_cancelled"] * 4 + ["auction_cleared"]
     assert sequence.first_fault(events) is None
 
 

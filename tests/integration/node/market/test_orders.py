@@ -7,6 +7,7 @@ import pytest
 from contracts.typed_data import Order, order_digest
 from indexer.db import Connection
 from node.market import ledger, refusals, sequence, service
+from node.market.orders import MOST_OPEN_ORDERS
 from tests.integration.node.market.community import (
     BUY,
     CHAIN_ID,
@@ -148,6 +149,59 @@ async def test_accept__lane_with_matched_order__is_in_use_until_settled(db: Conn
         await service.release_locks(db, SLOT, ZONE)
     assert await service.locked_cash(db, trader.address) == 0
     assert (await accept(db, later, GATE + 1)).status == "open"
+
+
+@pytest.mark.parametrize("status", ["settled", "failed"])
+async def test_accept__trade_settled_or_failed__lane_and_cash_are_free(db: Connection, status: str) -> None:
+    trader, other = await enrol(db, 1, cash=300_000), await enrol(db, 2)
+    first = await accept(db, trader.order(BUY, 1_000, 300_000, lane=7))
+    await accept(db, other.order(SELL, 1_000, 280_000))
+    await clear(db)
+    later = trader.order(BUY, 1_000, 300_000, lane=7, nonce=2, delivery_start=SLOT + 900)
+    with pytest.raises(refusals.LaneInUse, match=first.digest.hex()):
+        await accept(db, later, GATE + 1)
+
+    await db.execute("update trading.trades set settlement_status = $1", status)
+
+    assert await service.locked_cash(db, trader.address) == 0
+    assert (await accept(db, later, GATE + 1)).status == "open"
+
+
+async def test_release_locks__failed_trade__stays_failed_and_cash_is_free(db: Connection) -> None:
+    home, plant = await enrol(db, 1), await enrol(db, 2)
+    await accept(db, home.order(BUY, 1_000, 300_000))
+    await accept(db, home.order(BUY, 1_000, 290_000))
+    await accept(db, plant.order(SELL, 2_000, 200_000))
+    await clear(db)
+    await db.execute("update trading.trades set settlement_status = 'failed' where trade_number = 0")
+
+    await service.release_locks(db, SLOT, ZONE)
+
+    assert {trade.settlement_status for trade in await service.trades(db)} == {"failed", "settled"}
+    assert await service.locked_cash(db, home.address) == 0
+
+
+async def test_accept__cash_announced_for_withdrawal__is_not_free(db: Connection) -> None:
+    trader = await enrol(db, 1, cash=500_000)
+    await db.execute("update blockchain.account_balances set pending_cash = 250001")
+
+    with pytest.raises(refusals.InsufficientCollateral, match="needed=250000, free=249999"):
+        await accept(db, trader.order(BUY, 1_000, 250_000))
+    await accept(db, trader.order(BUY, 999, 250_000))
+
+
+async def test_accept__as_many_orders_as_allowed__next_one_is_refused_until_one_is_cancelled(db: Connection) -> None:
+    trader = await enrol(db, 1)
+    batch = [trader.order(number % 2, 10, 250_000) for number in range(MOST_OPEN_ORDERS)]
+    first, *_ = [await accept(db, entry) for entry in batch]
+    next_one = trader.order(BUY, 10, 250_000)
+
+    with pytest.raises(refusals.TooManyOrders, match="open_orders=32, limit=32"):
+        await accept(db, next_one)
+    await accept(db, trader.order(BUY, 10, 250_000, delivery_start=SLOT + 900))
+    async with db.transaction():
+        await service.cancel_order(db, RULES, trader.address, first.digest, NOW)
+    assert (await accept(db, next_one)).status == "open"
 
 
 async def test_cancel__open_order__frees_cash_and_is_idempotent(db: Connection) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import aiomqtt
 import asyncpg
 import pytest
 
+from api.devnet.broker import BrokerServer
 from api.devnet.meter_spec import MeterSpec, Spec, write_spec
-from api.devnet.process import free_port, listens
+from api.devnet.process import free_port
 from api.devnet.series import load_community
 from contracts.typed_data import address_of
 from indexer.clock import SimulatedClock
@@ -45,34 +47,13 @@ class FakeBus:
         self.told.append(message)
 
 
-KEEPING_BROKER = """
-import asyncio, sys
-from amqtt.broker import Broker
-
-async def main():
-    broker = Broker({
-        "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{sys.argv[1]}"}},
-        "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": False}},
-    })
-    await broker.start()
-    await asyncio.Event().wait()
-
-asyncio.run(main())
-"""
-
-
 @pytest.fixture
-def broker_url() -> Iterator[str]:
-    """A broker that keeps sessions; amqtt does so only for clients with a name."""
-    port = free_port()
-    process = subprocess.Popen([sys.executable, "-c", KEEPING_BROKER, str(port)], stderr=subprocess.DEVNULL)
-    for _ in range(200):
-        if listens("127.0.0.1", port):
-            break
-        time.sleep(0.1)
-    yield f"mqtt://gridtrace@127.0.0.1:{port}"
-    process.kill()
-    process.wait(10)
+def broker_url(tmp_path: Path) -> Iterator[str]:
+    """A broker of its own for each test: it keeps sessions."""
+    server = BrokerServer(tmp_path / "broker.log")
+    server.start()
+    yield server.url
+    server.stop()
 
 
 @pytest.fixture
@@ -289,3 +270,36 @@ async def test_run__stopped_and_started_again__what_was_published_meanwhile_is_s
         refused = await db.fetchval("select count(*) from telemetry.readings where state = 'REFUSED'")
     assert [said.reading.time for said in readings if said.reading.meter_id == SIGNING] == [missed_s]
     assert refused == 0
+
+
+async def test_run__dead_meters_and_broker__watch_begins_once_all_were_asked(
+    pool: Pool, config: NodeConfig, clock: SimulatedClock
+) -> None:
+    """The simulators are not started: what does not answer must not put the beginning off for ever."""
+    watch = collector.Watch(since_s=1.0)
+    deaf = replace(config, mqtt_url=f"mqtt://gridtrace@127.0.0.1:{free_port()}")
+    started_s = clock.now_s()
+    task = asyncio.create_task(collector.run(pool, deaf, FakeBus(), clock, watch))
+    await asyncio.sleep(0)
+    assert not watch.since_s
+    async with asyncio.timeout(20):
+        while watch.since_s is None:
+            await asyncio.sleep(0.05)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert started_s <= watch.since_s <= clock.now_s()
+
+
+async def test_run__no_meters__watch_begins_with_the_start(
+    database_url: str, config: NodeConfig, clock: SimulatedClock
+) -> None:
+    watch = collector.Watch()
+    async with open_pool(database_url, size=2) as empty:
+        task = asyncio.create_task(collector.run(empty, replace(config, mqtt_url=None), FakeBus(), clock, watch))
+        async with asyncio.timeout(5):
+            while watch.since_s is None:
+                await asyncio.sleep(0.02)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task

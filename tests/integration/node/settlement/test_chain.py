@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from contracts.abi import encode_call
 from contracts.addresses import Deployment
 from contracts.typed_data import Domain, Mandate, mandate_digest, sign
 from indexer import app, read
@@ -36,6 +37,8 @@ from tests.integration.node.settlement.village import (
     FAR,
     FLOWS,
     GRID,
+    HOME,
+    NEIGHBOUR,
     PLANT,
     SLOT,
     SLOT_S,
@@ -183,3 +186,60 @@ async def test_slots__real_contracts__settle_and_have_no_difference(node: Node) 
         await db.execute("update blockchain.account_balances set cash = cash + 1 where account = $1", GRID)
         (finding,) = await audit.check_balances(db, node.reader, node.ctx)
         assert (finding.kind, int(finding.actual) - int(finding.expected)) == ("balance", 1)
+
+
+def send(node: Node, anvil: Any, number: int, function: str, *arguments: int) -> None:
+    """An account calls the exchange itself, and its transaction succeeds."""
+    account = "0x" + account_of(number).hex()
+    anvil.rpc("anvil_setBalance", [account, hex(10**20)])
+    anvil.rpc("anvil_impersonateAccount", [account])
+    call = {
+        "from": account,
+        "to": "0x" + node.chain.deployment.address("SettlementExchange").hex(),
+        "data": "0x" + encode_call("SettlementExchange", function, *arguments).hex(),
+        "gas": hex(500_000),
+    }
+    receipt = anvil.rpc("eth_getTransactionReceipt", [anvil.rpc("eth_sendTransaction", [call])])
+    assert int(receipt["status"], 16) == 1
+
+
+async def voids(node: Node, slot: int) -> list[tuple[bytes, str]]:
+    async with node.pool.acquire() as db:
+        rows = await db.fetch(
+            "select v.account, v.reason from trading.settlement_voids v join trading.settlements s"
+            " using (settlement_id) where s.delivery_start = to_timestamp($1::bigint)",
+            slot,
+        )
+    return [(row["account"], row["reason"]) for row in rows]
+
+
+async def test_slots__traders_fall_out_after_the_gate__settle_without_them(node: Node, anvil: Any) -> None:
+    await found(node)
+    async with transaction(node.pool) as db:
+        await trade(db, domain=node.domain)
+        await meter(db)
+    send(node, anvil, HOME, "raiseNonce", SLOT + 1)
+    await settle(node, SLOT)
+
+    async with transaction(node.pool) as db:
+        await trade(db, END, node.domain)
+        await meter_next(db, END)
+        neighbour = await read.balance(db, CHAIN_ID, account_of(NEIGHBOUR))
+    send(node, anvil, NEIGHBOUR, "requestWithdrawal", neighbour.cash, 0)
+    anvil.rpc("evm_increaseTime", [3_601])
+    anvil.rpc("evm_mine")
+    send(node, anvil, NEIGHBOUR, "executeWithdrawal")
+    await settle(node, END)
+
+    assert await voids(node, SLOT) == [(account_of(HOME), "nonce-raised")]
+    assert await voids(node, END) == [(account_of(NEIGHBOUR), "cash-short")]
+    async with transaction(node.pool) as db:
+        for slot in (SLOT, END):
+            assert await audit.check_and_store(db, node.rpc, node.ctx, ZONE, slot) == []
+        assert await db.fetchval("select sum(locked_cash) from trading.orders") == 0
+        # What is voided was judged by the contract, and would not pass with another reason.
+        await db.execute("update trading.settlement_voids set reason = 'not-cleared'")
+        findings = await audit.check_slot(db, node.reader, node.ctx, ZONE, END)
+        assert [(finding.kind, finding.expected, finding.actual) for finding in findings] == [
+            ("void", "cash-short", "not-cleared")
+        ]

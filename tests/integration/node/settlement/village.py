@@ -39,7 +39,11 @@ RULES = MarketRules(
     reading_grace_s=300,
     reading_gap_s=1_800,
 )
-ADDRESSES = {"SettlementExchange": b"\x11" * 20, "ProductionLedger": b"\x12" * 20}
+ADDRESSES = {
+    "SettlementExchange": b"\x11" * 20,
+    "ProductionLedger": b"\x12" * 20,
+    "ParticipantRegistry": b"\x13" * 20,
+}
 DOMAIN = Domain(CHAIN_ID, ADDRESSES["SettlementExchange"])
 
 
@@ -118,13 +122,22 @@ async def install(db: Connection, number: int) -> None:
     account = account_of(number)
     meter = metering.Meter(number, account, kind, None, ZONE, "http", "d", "a", account, 100_000)
     await metering.register_meter(db, meter)
+    await announce(db, number)
+
+
+async def announce(db: Connection, number: int, *, active: bool = True, block: int = 1, time: int = SLOT - 1) -> None:
+    """The chain's register takes up a meter, or puts it out of use."""
+    account = account_of(number)
     await db.execute(
-        "insert into blockchain.meters values ($1, $2, $3, $4, true, $3, $5, 1)",
-        CHAIN_ID,
-        number,
-        account,
-        ZONE,
-        bytes(32),
+        "insert into blockchain.meters values ($1, $2, $3, $4, $6, $3, $5, $7)"
+        " on conflict (chain_id, meter_id) do update set active = $6, updated_block = $7",
+        *(CHAIN_ID, number, account, ZONE, bytes(32), active, block),
+    )
+    await db.execute(
+        "insert into blockchain.fact_participant_registry_meter_set (chain_id, block_number, log_index,"
+        " transaction_hash, block_time, emitter, meter_id, owner, zone, active, key, plant_id)"
+        " values ($1, $7, $2, $5, to_timestamp($8::bigint), $3, $2, $3, $4, $6, $3, $5)",
+        *(CHAIN_ID, number, account, ZONE, bytes(32), active, block, time),
     )
 
 

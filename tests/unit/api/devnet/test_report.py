@@ -24,6 +24,7 @@ def slot(number: int, *, trades: int = 2, differences: int | None = 0) -> SlotRo
         gas_used=100_001,
         differences=differences,
         settled_wh=500,
+        two_sided=True,
     )
 
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from api.devnet.chain import FINALITY_BLOCKS
 from api.devnet.steerer import ChainCallFailed, ChainControl, Steerer, check_pace, replace
 from indexer.clock import SimulatedClock
 from indexer.errors import ConfigError
@@ -41,6 +42,26 @@ async def test_mine_one__market_time_behind_the_chain__still_goes_up() -> None:
     steerer = Steerer(chain, SimulatedClock(0.0, 0.0, 1e-9), None)
     await steerer.mine_one()
     assert chain.times[-1] == 5_001
+
+
+class SlowSnapshots(Steerer):
+    """Every snapshot takes ten minutes."""
+
+    def __init__(self, chain: FakeChain) -> None:
+        super().__init__(chain, SimulatedClock(0.0, 0.0, 1e-9), None)
+        self.saved: list[int] = []
+
+    async def save(self) -> float:
+        self.saved.append(max(self.mined_at))
+        return 600.0
+
+
+async def test_step__snapshots_take_long__blocks_lost_with_a_killed_chain_are_never_final() -> None:
+    steerer = SlowSnapshots(FakeChain(5_000))
+    for _ in range(2 * FINALITY_BLOCKS):
+        await steerer.step()
+        assert max(steerer.mined_at) - steerer.saved[-1] < FINALITY_BLOCKS / 2
+    assert len(steerer.saved) < FINALITY_BLOCKS / 2
 
 
 @pytest.mark.parametrize(("rate", "tick_s"), [(1.0, 1.0), (45.0, 0.25), (900.0, 0.25)])

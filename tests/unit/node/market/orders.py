@@ -53,6 +53,7 @@ TRADER = TraderState(
     mandate=MandateState(budget_per_slot=1_000_000, budget_left=1_000_000, expiry=SLOT + 7_200),
     position_limit_wh=5_000,
     position_wh=0,
+    open_orders=0,
     last_lane_nonce=-1,
     live_lane_order=None,
 )

@@ -54,6 +54,13 @@ def test_check_order__limits_of_the_rules__are_allowed() -> None:
     orders.check_order(RULES, order(side=1, source=4, min_fill_wh=1_000, expiry=SLOT), GATE - 100)
 
 
+def test_check_trader__one_order_below_the_most_and_the_most__passes_and_is_refused() -> None:
+    orders.check_trader(RULES, ORDER, trader(open_orders=31))
+    with pytest.raises(refusals.TooManyOrders, match="open_orders=32, limit=32") as refusal:
+        orders.check_trader(RULES, ORDER, trader(open_orders=32))
+    assert refusal.value.code == "too-many-orders"
+
+
 def test_check_order__at_the_gate__is_closed() -> None:
     with pytest.raises(refusals.GateClosed):
         orders.check_order(RULES, ORDER, GATE)

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from indexer.clock import SimulatedClock
+from node.metering import modbus
 from node.metering.devices import Device, Sample
 from node.metering.meter import Gateway, Inbox
 from node.metering.modbus import BadMeterAddress, Endpoint, NoAnswer, Poller, parse_address
@@ -66,6 +67,30 @@ async def test_read_all__endpoint_away__asks_no_unit() -> None:
     with pytest.raises(TimeoutError):
         await poll_once(line)
     assert line.asked == []
+
+
+async def test_all_asked__one_line_still_silent__waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = asyncio.Event()
+
+    class SlowLine(FakeLine):
+        def __init__(self, endpoint: Endpoint) -> None:
+            super().__init__(set(), is_reachable=False)
+
+        async def open(self) -> None:
+            await answer.wait()
+            await super().open()
+
+    monkeypatch.setattr(modbus, "TcpLine", SlowLine)
+    async with asyncio.TaskGroup() as group:
+        poller = Poller(group, Gateway(bytes(31) + b"\x01"), Inbox(), SimulatedClock(), 3_600)
+        await poller.all_asked()
+        poller.update([meter(1)])
+        asked = asyncio.create_task(poller.all_asked())
+        await asyncio.sleep(0.05)
+        assert not asked.done()
+        answer.set()
+        await asyncio.wait_for(asked, 1)
+        poller.update([])
 
 
 @pytest.mark.parametrize(

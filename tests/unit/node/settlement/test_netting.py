@@ -48,6 +48,8 @@ def test_charge__nothing_chargeable__keeps_the_entry_and_moves_nothing() -> None
 def test_means__cap__is_the_smallest_and_never_negative() -> None:
     assert Means(5, 4, 3).cap == 3
     assert Means(5, 4, -3).cap == 0
+    assert Means(5, 4, 3, locked=1).cap == 2
+    assert Means(5, 4, 3, locked=9).cap == 0
 
 
 def test_cash_after_fills__buyer_and_seller__pays_and_receives() -> None:

@@ -1,0 +1,56 @@
+"""Where the accounts of a slot stand at the exchange, as mirrored: what settles their orders, what can be charged."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from contracts.typed_data import Order
+from indexer.db import Connection, queries
+from node.settlement.netting import Means
+from node.settlement.outcome import Slot
+from node.settlement.voids import Exchange, Lane, Standing
+
+_SQL = queries(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The block that something was read at."""
+
+    number: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The exchange as of one block of the mirror."""
+
+    at: Place
+    exchange: Exchange
+    means: dict[bytes, Means]
+    """What each account can be charged before the fills of the slot are settled."""
+
+
+async def read(db: Connection, chain_id: int, slot: Slot, orders: Iterable[Order]) -> Snapshot | None:
+    """Everybody's standing for a slot, or None when the mirror moved on in between: the next look is of one block."""
+    accounts = {account for trade in slot.trades for account in (trade.buyer, trade.seller)}
+    accounts |= {slot.grid_account, *slot.metered}
+    rows = await db.fetch(_SQL["accounts"], chain_id, list(accounts), slot.delivery_start, slot.zone)
+    keys = sorted({(order.trader, order.lane) for order in orders})
+    lanes = await db.fetch(_SQL["lanes"], chain_id, [key[0] for key in keys], [key[1] for key in keys])
+    if len({row["block_hash"] for row in (*rows, *lanes)}) != 1:
+        return None
+    standings = {
+        row["account"]: Standing(int(row["cash"]), int(row["energy_wh"]), row["min_nonce"], row["cleared_until"])
+        for row in rows
+    }
+    means = {
+        row["account"]: Means(
+            budget_per_slot=int(row["slot_left"]),
+            budget_left=int(row["budget_left"]),
+            cash=int(row["cash"]),
+            locked=int(row["locked"]),
+        )
+        for row in rows
+    }
+    live = {(row["account"], row["lane"]): Lane(row["nonce"], row["filled_wh"]) for row in lanes}
+    return Snapshot(Place(rows[0]["block_number"], rows[0]["block_hash"]), Exchange(standings, live), means)
