@@ -1,5 +1,6 @@
 """The HTTP application: REST, streams and the web page over one set of open services."""
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
@@ -18,6 +19,7 @@ from indexer.db import open_pool
 from node.bus import Bus
 from node.participants import ChainContext
 
+RECURSION_LIMIT: Final = 1_000
 DESCRIPTION: Final = """
 Energy that was metered, traded and settled on chain. Energy is whole Wh, prices micro-currency per kWh, money
 cash units of the payment token (6 decimals) or exact nano-currency, each named by its field; all of them are decimal
@@ -50,6 +52,9 @@ async def open_services(config: ApiConfig) -> AsyncIterator[Services]:
 
 def create_app(config: ApiConfig) -> FastAPI:
     """The application; opens nothing until its lifespan starts."""
+    # A library on the way here (py_ecc) raises the limit so far that a deeply nested body would overflow the C stack
+    # and end the process.
+    sys.setrecursionlimit(RECURSION_LIMIT)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -1,6 +1,7 @@
 -- load -- the cursor of a chain
 select chain_id, block_number as number, block_hash as hash, finalized_number as finalized,
-       safe_number as safe, head_number as head, reorg_epoch as epoch, events_indexed as events, state, state_reason as reason
+       safe_number as safe, head_number as head, reorg_epoch as epoch,
+       events_indexed as events, state, state_reason as reason
 from blockchain.cursors
 where chain_id = $1 and stream = 'main';
 
@@ -11,7 +12,8 @@ insert into blockchain.cursors
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 on conflict (chain_id, stream) do update
 set block_number = excluded.block_number, block_hash = excluded.block_hash,
-    finalized_number = excluded.finalized_number, safe_number = excluded.safe_number, head_number = excluded.head_number,
+    finalized_number = excluded.finalized_number, safe_number = excluded.safe_number,
+    head_number = excluded.head_number,
     reorg_epoch = excluded.reorg_epoch, events_indexed = excluded.events_indexed,
     state = excluded.state, state_reason = excluded.state_reason, updated_at = clock_timestamp();
 
