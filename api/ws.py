@@ -7,7 +7,7 @@ Every message is ``{"channel", "seq", "type", "data"}``. ``seq`` grows by one wi
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any, Final
 
@@ -42,6 +42,11 @@ class UnknownChannel(Refused):
 class News(StreamingResponse):
     """Server-sent events; ends where the listener stops reading."""
 
+    def __init__(self, events: AsyncGenerator[str, None]) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(events, media_type="text/event-stream", headers=headers)
+        self._events = events
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_in_time(message: Message) -> None:
             async with asyncio.timeout(SEND_S):
@@ -51,6 +56,8 @@ class News(StreamingResponse):
             await super().__call__(scope, receive, send_in_time)
         except (ClientDisconnect, TimeoutError):
             logger.info("listener gone or too slow client=%s", scope.get("client"))
+        finally:
+            await self._events.aclose()  # gives up its place at once, not when it is collected
 
 
 @asynccontextmanager
@@ -82,7 +89,7 @@ def wanted_channels(names: list[str]) -> list[str]:
 
 @router.get(
     "/v1/stream",
-    response_class=News,
+    response_class=StreamingResponse,
     responses={200: {"content": {"text/event-stream": {}}, "description": "Endless news"}},
 )
 async def stream(
@@ -92,11 +99,10 @@ async def stream(
     """Server-sent events: each ``data`` is one message; first the newest of every channel."""
     names = wanted_channels([name for name in channels.split(",") if name])
     hub.require_room()
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return News(_events(hub, names), media_type="text/event-stream", headers=headers)
+    return News(_events(hub, names))
 
 
-async def _events(hub: Hub, names: list[str]) -> AsyncIterator[str]:
+async def _events(hub: Hub, names: list[str]) -> AsyncGenerator[str, None]:
     with hub.listen(names) as listener:
         while True:
             try:

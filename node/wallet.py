@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -11,6 +12,11 @@ from contracts.typed_data import address_of, checksum, sign
 from node.errors import Refused
 
 logger = logging.getLogger(__name__)
+
+# py_ecc, which eth_account imports, lifts the recursion limit to 100,000; at that depth a nested JSON answer
+# overflows the interpreter's stack and kills the process.
+RECURSION_LIMIT: Final = 1_000
+sys.setrecursionlimit(RECURSION_LIMIT)
 
 DEV_CHAIN_IDS: Final = frozenset({1_337, 31_337})
 """Chains of development networks, the only ones where published keys may sign."""

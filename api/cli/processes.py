@@ -4,9 +4,18 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Final
+
+from indexer.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+BACKLOG: Final = 2_048
+FIRST_PAUSE_S: Final = 0.2
+LONGEST_PAUSE_S: Final = 5.0
 
 
 def index() -> None:
@@ -24,7 +33,7 @@ def node() -> None:
     from node.config import NodeConfig
 
     config = NodeConfig.from_environment(os.environ)
-    run_until_stopped(app.run(config))
+    run_until_stopped(_with_database(config.indexer.database_url, app.run(config)))
 
 
 def serve() -> None:
@@ -36,6 +45,8 @@ def serve() -> None:
 
     config = ApiConfig.from_environment(os.environ)
     set_up_logging()
+    place = bound(config.host, config.port)
+    asyncio.run(database_answers(config.node.indexer.database_url))
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(config),
@@ -48,7 +59,49 @@ def serve() -> None:
             timeout_graceful_shutdown=3,
         )
     )
-    server.run()
+    server.run(sockets=[place])
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket on the API's address; raises ConfigError where it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    place = socket.socket(family)
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        place.bind((host, port))
+        place.listen(BACKLOG)
+    except OSError as error:
+        place.close()
+        raise ConfigError([f"GRIDTRACE_HOST and GRIDTRACE_PORT: {host}:{port}: {error.strerror}"]) from error
+    return place
+
+
+async def database_answers(url: str) -> None:
+    """Returns once a connection is taken: processes may be started in any order."""
+    import asyncpg
+
+    from indexer.db import connect
+
+    pause_s = FIRST_PAUSE_S
+    while True:
+        try:
+            connection = await connect(url)
+        except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError) as error:
+            logger.warning("database unavailable retry_in_s=%.1f error=%s: %s", pause_s, type(error).__name__, error)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        else:
+            await connection.close()
+            return
+
+
+async def _with_database(url: str, work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await database_answers(url)
+    except BaseException:
+        work.close()
+        raise
+    await work
 
 
 def run_until_stopped(work: Coroutine[Any, Any, None]) -> None:

@@ -52,8 +52,9 @@ class Participant:
         self.identity = identity
         self.client = client
         self.draw = random.Random(f"{identity.seed}/{identity.name}")  # noqa: S311 -- a strategy, not a secret
-        # Half of them plan ahead, the others wait for their newest reading.
-        self.patient = self.draw.random() < 0.5
+        # Half of them plan ahead once their meter has a history, the others wait for their newest reading.
+        self.early = self.draw.random() < 0.5
+        self.measured = False
         self.ordered: set[int] = set()
         self.last_nonce = 0
         self.rounds = 0
@@ -85,6 +86,7 @@ class Participant:
         wanted = [slot for slot in await self.client.slots(self.identity.zone) if self.wants(slot, status, margin_s)]
         if wanted:
             history = await self.history(status)
+            self.measured = bool(history)
             for slot in wanted:
                 await self.order(slot, status, history)
         slot_real_s = status.clock.slot_s / status.clock.rate
@@ -94,7 +96,7 @@ class Participant:
         """Whether to order now: the slot is open, not ordered yet, and near enough for those who wait."""
         start = int(slot.delivery_start.timestamp())
         left_s = (slot.gate_closes_at - status.clock.now).total_seconds()
-        near = self.patient or left_s < 1.5 * status.clock.slot_s
+        near = (self.early and self.measured) or left_s < 1.5 * status.clock.slot_s
         return slot.state == "open" and start not in self.ordered and left_s > margin_s and near
 
     async def history(self, status: Status) -> dict[int, int]:

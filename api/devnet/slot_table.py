@@ -15,13 +15,16 @@ FIGURES: Final = (
 )  # fmt: skip
 """Head, second line of the head, and width of each column of numbers."""
 SLOT_WIDTH: Final = 11
+MWH: Final = 1_000_000
 STATE_WIDTH: Final = 10
 STYLES: Final = {"cleared": "dim", "settled": "cyan", "failed": "bold red"}
 
 
 def kwh(energy_wh: int | None) -> str:
-    """Energy for a person."""
-    return "" if energy_wh is None else f"{energy_wh / 1_000:,.3f}"
+    """Energy for a person, in at most seven characters up to 100 MWh."""
+    if energy_wh is None:
+        return ""
+    return f"{energy_wh / 1_000:.3f}" if abs(energy_wh) < MWH else f"{energy_wh / 1_000:.1f}"
 
 
 def start_of(row: SlotRow) -> str:

@@ -164,6 +164,5 @@ def heading(moment: Moment) -> Text:
     text = Text.assemble((moment.page + "/", "bold cyan"), f"   {now:%Y-%m-%d %H:%M:%S} UTC ×{moment.rate:g}{lag}\n")
     for name, state in moment.health.items():
         sign, style = ("●", "green") if state == UP else ("✗", "bold white on red")
-        # A name stays with its sign where the line breaks.
-        text.append(f"{sign}\N{NO-BREAK SPACE}{name.replace(' ', chr(0xA0))}", style=style).append(" ")
+        text.append(f"{sign}{name}", style=style).append(" ")
     return text

@@ -1,11 +1,15 @@
 """A vault account: what is in it, what open orders may still cost, what imbalance may be charged."""
 
+from dataclasses import asdict
+
 from fastapi import APIRouter
 
 from api.deps import Reader, SignedIn, Site, own
 from api.rest.fields import Address, Answer, Instant, Natural, Whole
 from api.rest.meta import Meta, Stamp
+from indexer import read
 from indexer.db import queries
+from node.market import service
 
 router = APIRouter(tags=["money"])
 SQL = queries(__name__)
@@ -42,14 +46,17 @@ async def balances(account: Address, caller: SignedIn, db: Reader, site: Site, m
     """One's own account, or any for operators. An account that never held anything is all zero."""
     own(caller, account)
     token = site.chain.deployment.address("PaymentToken")
-    row = dict(await db.fetchrow(SQL["balances"], site.chain_id, account, token))
+    vault = await read.balance(db, site.chain_id, account)
+    locked = await service.locked_cash(db, account)
     mandate = await db.fetchrow(SQL["mandate"], site.chain_id, account)
     return Balances.model_validate(
         {
-            **row,
+            **asdict(vault),
             "meta": meta,
             "account": account,
-            "available": row["cash"] - row["locked"],
+            "locked": locked,
+            "available": vault.cash - locked,
+            "wallet_cash": await read.token_balance(db, site.chain_id, token, account),
             "mandate": None if mandate is None else dict(mandate),
         }
     )

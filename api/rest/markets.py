@@ -1,5 +1,6 @@
 """The market: zones and rules, delivery slots, books once published, trades, auctions."""
 
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from api.rest.slots import Slot, slot_of
 from api.rest.status import Rules, rules_of
 from indexer.db import queries
 from node.errors import NotFound
+from node.market import service
 
 router = APIRouter(tags=["markets"], dependencies=[Depends(public)])
 SQL = queries(__name__)
@@ -150,14 +152,15 @@ async def trades(
     delivery_start: Annotated[Second | None, Query()] = None,
 ) -> Page[Trade]:
     """Newest first; of one slot where ``delivery_start`` is given."""
-    rows = await db.fetch(SQL["trades"], zone, delivery_start, wanted.after, wanted.fetch)
-    kept, cursor = wanted.cut(rows, "trade_id")
-    return Page(meta=meta, items=[Trade.model_validate(dict(row)) for row in kept], next_cursor=cursor)
+    start = None if delivery_start is None else seconds(delivery_start)
+    rows = await service.trades(db, zone=zone, delivery_start=start, before_trade_id=wanted.after, limit=wanted.fetch)
+    kept, cursor = wanted.cut([asdict(row) for row in rows], "trade_id")
+    return Page(meta=meta, items=[Trade.model_validate(row) for row in kept], next_cursor=cursor)
 
 
 @router.get("/v1/markets/{zone}/auctions")
 async def auctions(zone: ZoneNumber, db: Reader, meta: Stamp, wanted: Wanted) -> Page[Auction]:
-    """Newest first."""
-    rows = await db.fetch(SQL["auctions"], zone, wanted.after, wanted.fetch)
-    kept, cursor = wanted.cut(rows, "auction_id")
-    return Page(meta=meta, items=[Auction.model_validate(dict(row)) for row in kept], next_cursor=cursor)
+    """Latest slot first."""
+    rows = await service.auctions(db, zone, before_delivery_start=wanted.after, limit=wanted.fetch)
+    kept, cursor = wanted.cut([asdict(row) for row in rows], "delivery_start")
+    return Page(meta=meta, items=[Auction.model_validate(row) for row in kept], next_cursor=cursor)

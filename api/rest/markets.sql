@@ -36,19 +36,3 @@ from trading.orders where zone = $1 and delivery_start = $2 and status <> 'cance
 
 -- published -- the canonical book and the hashes that pin book and result
 select book, book_hash, result_hash from trading.auctions where zone = $1 and delivery_start = $2;
-
--- trades -- newest first
-select trade_id, trade_number, zone, delivery_start, buyer, seller, buy_order, sell_order, energy_wh, price_per_kwh,
-    delivered_wh, grid_fee_nano, settlement_status, executed_at
-from trading.trades
-where zone = $1 and ($2::timestamptz is null or delivery_start = $2) and ($3::bigint is null or trade_id < $3)
-order by trade_id desc
-limit $4;
-
--- auctions -- newest first
-select auction_id, zone, delivery_start, gate_closed_at, clearing_price_per_kwh, price_low_per_kwh,
-    price_high_per_kwh, grid_fee_per_kwh, order_count, matched_wh, book_hash, result_hash
-from trading.auctions
-where zone = $1 and ($2::bigint is null or auction_id < $2)
-order by auction_id desc
-limit $3;

@@ -10,7 +10,7 @@ from api.rest.fields import Address, Hash, Second
 from api.rest.meta import Stamp
 from api.rest.order_fields import NewOrder, OrderAnswer, order_answer
 from api.rest.paging import Page, Wanted
-from indexer.db import Connection, queries, transaction
+from indexer.db import ACQUIRE_TIMEOUT_S, Connection, queries, transaction
 from node.market import service
 from node.market.refusals import OrderNotFound
 
@@ -38,16 +38,18 @@ async def _order(db: Connection, site: Services, digest: bytes, reader: bytes) -
 async def post_order(body: NewOrder, response: Response, site: Site, later: BackgroundTasks) -> OrderAnswer:
     """Enters an order into the book of its slot. The same order again changes nothing and answers 200."""
     order = body.signed_struct()
-    async with transaction(site.pool) as db:
-        accepted = await service.accept_order(
-            db,
-            site.config.node.market,
-            site.chain.domain,
-            site.chain_id,
-            order,
-            body.signature,
-            site.clock.now_s(),
-        )
+    async with site.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as db:
+        async with db.transaction():
+            accepted = await service.accept_order(
+                db,
+                site.config.node.market,
+                site.chain.domain,
+                site.chain_id,
+                order,
+                body.signature,
+                site.clock.now_s(),
+            )
+        # After the commit: orders wait for each other until then.
         answer = await _order(db, site, accepted.digest, order.trader)
     if accepted.duplicate:
         response.status_code = 200

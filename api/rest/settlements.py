@@ -1,18 +1,17 @@
 """Settlements: what each slot came to, and the transaction that put it on chain."""
 
+from dataclasses import asdict
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
 
 from api.deps import Reader, public
-from api.rest.fields import Address, Answer, Hash, Instant, Natural, Second, Whole, ZoneNumber
+from api.rest.fields import Address, Answer, Hash, Instant, Natural, Second, Whole, ZoneNumber, seconds
 from api.rest.meta import Meta, Stamp
 from api.rest.paging import Page, Wanted
-from indexer.db import queries
-from node.errors import NotFound
+from node.settlement import reads
 
 router = APIRouter(tags=["settlements"], dependencies=[Depends(public)])
-SQL = queries(__name__)
 
 State = Literal["computed", "attested", "submitted", "settled", "failed"]
 
@@ -75,16 +74,14 @@ async def settlements(
     state: Annotated[State | None, Query()] = None,
 ) -> Page[Settlement]:
     """Newest first."""
-    rows = await db.fetch(SQL["settlements"], zone, state, wanted.after, wanted.fetch)
-    kept, cursor = wanted.cut(rows, "settlement_id")
-    return Page(meta=meta, items=[Settlement.model_validate(dict(row)) for row in kept], next_cursor=cursor)
+    rows = await reads.settlements(db, zone=zone, state=state, before_id=wanted.after, limit=wanted.fetch)
+    kept, cursor = wanted.cut([asdict(row) for row in rows], "settlement_id")
+    return Page(meta=meta, items=[Settlement.model_validate(row) for row in kept], next_cursor=cursor)
 
 
 @router.get("/v1/settlements/{zone}/{delivery_start}")
 async def settlement(zone: ZoneNumber, delivery_start: Second, db: Reader, meta: Stamp) -> SettlementDetail:
     """The newest version of one slot's settlement, with every account's part."""
-    row = await db.fetchrow(SQL["settlement"], zone, delivery_start)
-    if row is None:
-        raise NotFound
-    accounts = await db.fetch(SQL["accounts"], row["settlement_id"])
-    return SettlementDetail.model_validate({**row, "meta": meta, "accounts": [dict(line) for line in accounts]})
+    row = await reads.settlement(db, zone, seconds(delivery_start))
+    accounts = [asdict(line) for line in await reads.accounts(db, row.settlement_id)]
+    return SettlementDetail.model_validate({**asdict(row), "meta": meta, "accounts": accounts})

@@ -37,8 +37,8 @@ def assert_nothing_left(run: GridtraceRun) -> None:
     assert [port for port in ports if listens("127.0.0.1", port)] == []
 
 
-async def settlements_on_ledger(state_dir: Path) -> list[int]:
-    """How often each slot that has a settlement stands on the mirrored ledger, read from what the run left."""
+async def settlements_on_ledger(state_dir: Path) -> list[tuple[int, int]]:
+    """Of each settled slot: how often it stands on the mirrored ledger, and how many of its accounts had no reading."""
     folder = state_dir / "services" / "postgres"
     server = PostgresServer(folder, state_dir / "logs" / "postgres-after.log")
     server.start()
@@ -46,16 +46,18 @@ async def settlements_on_ledger(state_dir: Path) -> list[int]:
         db = await asyncpg.connect(server.url_of("gridtrace"))
         try:
             rows = await db.fetch(
-                """select s.delivery_start, count(distinct o.sequence) as batches
+                """select s.delivery_start, count(distinct o.sequence) as batches,
+                     (select count(*) from trading.settlement_accounts a
+                       where a.settlement_id = s.settlement_id and a.state = 'missing') as missing
                    from trading.settlements s join blockchain.settled_orders o
                      on (o.zone, o.delivery_start) = (s.zone, s.delivery_start)
-                   where s.state = 'settled' group by s.delivery_start"""
+                   where s.state = 'settled' group by s.settlement_id"""
             )
         finally:
             await db.close()
     finally:
         server.stop()
-    return [row["batches"] for row in rows]
+    return [(row["batches"], row["missing"]) for row in rows]
 
 
 def test_run__four_slots__settle_what_the_meters_measured(start_run: StartRun) -> None:
@@ -96,8 +98,8 @@ def test_run__page_in_a_browser__shows_the_market(start_run: StartRun, chromium:
     assert run.end(LIMIT_S)["differences"] == 0
 
 
-def test_run__processes_killed_in_the_middle_of_a_slot__settle_each_slot_once(start_run: StartRun) -> None:
-    run = start_run(*options())
+def test_run__processes_killed_and_two_meters_dead__settle_each_slot_once(start_run: StartRun) -> None:
+    run = start_run(*options(), "--dead-meter", "3", "--dead-meter", "4")
     run.page()
     run.wait_for("first settled slot", run.slots_told, LIMIT_S)
     for name in ("index", "node", "serve"):
@@ -109,9 +111,11 @@ def test_run__processes_killed_in_the_middle_of_a_slot__settle_each_slot_once(st
     assert summary["slots"] == SLOTS
     assert summary["differences"] == 0
     assert_nothing_left(run)
-    batches = asyncio.run(settlements_on_ledger(run.state_dir))
-    assert len(batches) >= SLOTS
-    assert set(batches) == {1}
+    assert summary["meters_delivered"] == {"modbus": 13, "mqtt": 13}
+    settled = asyncio.run(settlements_on_ledger(run.state_dir))
+    assert len(settled) >= SLOTS
+    assert {batches for batches, _ in settled} == {1}
+    assert min(missing for _, missing in settled) == 2
 
 
 def test_run__killed_and_started_again__goes_on_with_its_data(start_run: StartRun) -> None:

@@ -107,7 +107,7 @@ async def test_list__cursor_not_ours__is_refused(market: Market) -> None:
 
 async def test_static__path_that_leads_out__is_not_found(market: Market) -> None:
     async with market.http() as http:
-        for path in ("..%2fpages.py", "%2e%2e/pages.py", "..%5cpages.py", "%2fetc%2fpasswd", "main.js%00", "."):
+        for path in ("..%2fpages.py", "%2e%2e/pages.py", "..%5cpages.py", "%2fetc%2fpasswd", "main.js%00"):
             response = await http.get("/static/" + path)
             assert response.status_code in (404, 405), path
             assert b"import" not in response.content

@@ -43,3 +43,9 @@ def test_config__public_url__gives_domain_and_tls() -> None:
 def test_config__faulty_setting__is_named(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=name):
         ApiConfig.from_environment(COMPLETE | {name: value})
+
+
+def test_config__devnet_on_another_chain__is_refused() -> None:
+    assert ApiConfig.from_environment(COMPLETE | {"GRIDTRACE_DEVNET": "1"}).devnet
+    with pytest.raises(ConfigError, match="chain 100 is no development chain"):
+        ApiConfig.from_environment(COMPLETE | {"GRIDTRACE_DEVNET": "1", "GRIDTRACE_CHAIN_ID": "100"})

@@ -1,5 +1,6 @@
 import importlib
 import pkgutil
+import sys
 from collections.abc import AsyncIterator, Iterator
 
 import asyncpg
@@ -12,10 +13,13 @@ from pydantic import BaseModel
 import api.rest
 import node
 from api import errors
+from api.app import RECURSION_LIMIT, create_app
 from api.codes import STATUS
+from api.config import ApiConfig
 from api.limits import MAX_BODY_BYTES, Envelope
 from contracts.errors import GridtraceError
 from node.errors import Conflict, NotFound, Refused
+from tests.unit.api.test_config import COMPLETE
 
 
 class Body(BaseModel):
@@ -153,3 +157,14 @@ def test_status__every_refusal_of_the_node_and_api__is_published() -> None:
 def test_status__not_found_kinds__are_404_and_conflicts_409() -> None:
     for kind, status in ((NotFound, 404), (Conflict, 409)):
         assert {STATUS[below.code] for below in subclasses(kind)} <= {status}
+
+
+def test_create_app__limits_recursion__whatever_libraries_did() -> None:
+    """A deeply nested body must raise, not overflow the C stack."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(100_000)
+    try:
+        create_app(ApiConfig.from_environment(COMPLETE))
+        assert sys.getrecursionlimit() == RECURSION_LIMIT
+    finally:
+        sys.setrecursionlimit(before)

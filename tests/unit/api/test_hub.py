@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from api.hub import CHANNELS, QUEUE_LENGTH, Hub, Overrun
+from api import hub as hubs
+from api.hub import CHANNELS, QUEUE_LENGTH, Hub, Overrun, TooManyListeners
 
 
 def read(text: str) -> dict[str, Any]:
@@ -61,3 +62,12 @@ async def test_close__waiting_listener__ends_at_once() -> None:
         hub.close()
         with pytest.raises(Overrun):
             await asyncio.wait_for(waiting, 1)
+
+
+async def test_listen__no_room__is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hubs, "MAX_LISTENERS", 1)
+    hub = Hub()
+    with hub.listen([]), pytest.raises(TooManyListeners), hub.listen([]):
+        pytest.fail("there is no room")
+    with hub.listen([]):
+        assert hub.listeners == 1

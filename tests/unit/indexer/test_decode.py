@@ -83,3 +83,27 @@ def test_decode__not_hexadecimal__is_the_endpoints_fault() -> None:
     bad = msgspec.structs.replace(log(TRANSFER, VALUES), data="0x" + "zz" * 32)
     with pytest.raises(Disagreement):
         decode([bad], lookup(TRANSFER))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"transaction_hash": "0x12"},
+        {"topics": ("0x" + TRANSFER.topic.hex(), "0x" + "00" * 31, "0x" + "00" * 33)},
+        {"topics": ("0x" + "99" * 32,) * 5},
+        {"topics": ("0x" + "99" * 31,)},
+        {"topics": (), "data": "0xzz"},
+        {"topics": (), "address": "0x12"},
+    ],
+    ids=str,
+)
+def test_decode__no_log_at_all__is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(Disagreement):
+        decode([log(TRANSFER, VALUES, **changes)], lookup(TRANSFER))
+
+
+def test_decode__widths_that_make_up_for_each_other__are_refused() -> None:
+    short = log(TRANSFER, VALUES, index=0, transaction_hash="0x" + "12" * 31)
+    long = log(TRANSFER, VALUES, index=1, transaction_hash="0x" + "12" * 33)
+    with pytest.raises(Disagreement):
+        decode([short, long], lookup(TRANSFER))

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -35,3 +36,15 @@ def test_moment__not_a_moment__is_a_fault(text: str) -> None:
 def test_moment__rfc3339__is_unix_seconds() -> None:
     assert moment("--from", "2025-06-17T10:00:00Z", 0) == int(SLOT.timestamp())
     assert moment("--from", None, 5) == 5
+
+
+def test_report__many_differences__shows_the_first_and_counts_the_rest_unless_all_are_wanted() -> None:
+    slot = CheckedSlot(
+        1, SLOT, [replace(FINDING, subject=str(number), actual="0x" + "ab" * 100) for number in range(9)]
+    )
+    lines = report([slot], as_json=False).splitlines()
+    assert len(lines) == 7
+    assert "and 4 more" in lines[5]
+    assert lines[6] == "1 slots recomputed, 9 differences"
+    assert max(map(len, lines)) < 200
+    assert "0x" + "ab" * 100 in report([slot], as_json=False, every=True).splitlines()[8]

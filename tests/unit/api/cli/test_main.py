@@ -1,7 +1,7 @@
 import pytest
 
 from api.cli import main
-from indexer.errors import ConfigError, GridtraceError
+from indexer.errors import ConfigError, GridtraceError, WrongChain
 
 
 @pytest.fixture
@@ -36,10 +36,16 @@ def test_execute__order_with_a_missing_key_file__is_one_line(capsys: pytest.Capt
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(ConfigError(["a", "b"]), main.USAGE), (GridtraceError("broken"), main.FAILED)]
+    ("error", "code"),
+    [
+        (ConfigError(["a", "b"]), main.USAGE),
+        (GridtraceError("broken"), main.FAILED),
+        (WrongChain("another"), main.USAGE),
+        (ExceptionGroup("all", [GridtraceError("one"), ConfigError(["two"])]), main.USAGE),
+    ],
 )
 def test_execute__our_errors__end_without_a_traceback(
-    error: GridtraceError, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    error: Exception, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(*arguments: object, **options: object) -> None:
         raise error
@@ -47,3 +53,21 @@ def test_execute__our_errors__end_without_a_traceback(
     monkeypatch.setattr(main, "app", fail)
     assert main.execute([]) == code
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_execute__deploy_without_settings__names_every_fault(
+    no_settings: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("GRIDTRACE_OPERATOR", "GRIDTRACE_DEPLOYER_KEY_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    assert main.execute(["deploy"]) == main.USAGE
+    assert len(capsys.readouterr().err.splitlines()) == 5
+
+
+def test_execute__group_with_a_fault_of_ours__is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise ExceptionGroup("all", [GridtraceError("one"), ZeroDivisionError()])
+
+    monkeypatch.setattr(main, "app", fail)
+    with pytest.raises(ExceptionGroup):
+        main.execute([])

@@ -61,3 +61,9 @@ def test_rate__twenty_seconds_a_slot__is_forty_five() -> None:
 def test_settings_of__no_run__is_a_fault(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="gridtrace run"):
         settings_of(tmp_path)
+
+
+def test_lock__folder_that_cannot_be_made__is_one_fault(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="--state-dir"):
+        Folder(tmp_path / "file").lock()
