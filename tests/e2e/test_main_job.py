@@ -78,26 +78,6 @@ def test_run__four_slots__settle_what_the_meters_measured(start_run: StartRun) -
     assert_nothing_left(run)
 
 
-def test_run__page_in_a_browser__shows_the_market(start_run: StartRun, chromium: str) -> None:
-    from playwright.sync_api import expect, sync_playwright
-
-    run = start_run("--slots", "1", "--slot-seconds", str(SLOT_SECONDS))
-    address = run.page()
-    run.wait_for("settled slot", run.slots_told, LIMIT_S)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page()
-        faults: list[str] = []
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-        page.goto(address)
-        expect(page).to_have_title("Gridtrace", timeout=10_000)
-        expect(page.locator("table").first).to_be_visible(timeout=10_000)
-        browser.close()
-    assert faults == []
-    assert run.end(LIMIT_S)["differences"] == 0
-
-
 def test_run__processes_killed_and_two_meters_dead__settle_each_slot_once(start_run: StartRun) -> None:
     run = start_run(*options(), "--dead-meter", "3", "--dead-meter", "4")
     run.page()
