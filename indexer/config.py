@@ -94,9 +94,11 @@ class IndexerConfig:
     rpc_urls: tuple[str, ...]
     """HTTP or WebSocket endpoints of one chain, the preferred one first."""
     chain_id: int
+    """EIP-155 number of the chain; an endpoint of another chain is refused."""
     deployment: Path
     """JSON file with the contracts' addresses and their first block (written by ``gridtrace deploy``)."""
     clock: SimulatedClock
+    """Market time as ``real:market:rate``; the default is real time."""
     poll_interval_s: float
     """How often the head is polled where no WebSocket tells of it."""
     metrics_port: int | None = None

@@ -37,9 +37,13 @@ class MarketRules:
     open_slots: int
     """How many slots ahead of the gate take orders."""
     price_min_per_kwh: int
+    """The lowest limit an order may have."""
     price_max_per_kwh: int
+    """The highest limit an order may have."""
     tick_per_kwh: int
+    """Limits are whole multiples of it."""
     lot_wh: int
+    """Quantities are whole multiples of it."""
     grid_fee_per_kwh: int
     """Paid by the buyer on what is delivered."""
     price_long_per_kwh: int
@@ -53,6 +57,16 @@ class MarketRules:
     reading_gap_s: int
     """Two readings further apart than this do not prove a register between them."""
 
+    def contradictions(self) -> list[str]:
+        """What makes two rules contradict each other."""
+        faults = []
+        if self.price_min_per_kwh > self.price_max_per_kwh:
+            faults.append("GRIDTRACE_PRICE_MIN_PER_KWH is above GRIDTRACE_PRICE_MAX_PER_KWH")
+        if self.price_long_per_kwh > self.price_short_per_kwh:
+            # Then being out of balance would pay.
+            faults.append("GRIDTRACE_PRICE_LONG_PER_KWH is above GRIDTRACE_PRICE_SHORT_PER_KWH")
+        return faults
+
 
 @dataclass(frozen=True, slots=True)
 class NodeConfig:
@@ -60,7 +74,9 @@ class NodeConfig:
 
     indexer: IndexerConfig
     redis_url: str
+    """Redis, as ``redis://host:port``: carries news between processes."""
     mqtt_url: str | None
+    """MQTT broker of the meters, as ``mqtt://user:password@host:port`` or ``mqtts://``; none: no MQTT meters."""
     market: MarketRules
     zones: tuple[int, ...]
     """Grid zones in which this node runs a market."""
@@ -71,6 +87,7 @@ class NodeConfig:
     operator_key_file: Path
     """Signs every transaction of the node: 0x-prefixed hex private key, or an Ethereum keystore v3 file."""
     operator_key_password_file: Path | None
+    """Password of the keystore, where the key file is one."""
     gateway_key_file: Path
     """Signs readings of meters that cannot sign themselves."""
     readings_salt_file: Path
@@ -80,7 +97,7 @@ class NodeConfig:
 
     @classmethod
     def read(cls, env: Environment) -> "NodeConfig":
-        return cls(
+        config = cls(
             indexer=IndexerConfig.read(env),
             redis_url=env.read("REDIS_URL", str),
             mqtt_url=env.optional("MQTT_URL", str),
@@ -108,6 +125,9 @@ class NodeConfig:
             readings_salt_file=env.read("GRIDTRACE_READINGS_SALT_FILE", Path),
             meter_poll_s=env.read("GRIDTRACE_METER_POLL_S", float, 10.0),
         )
+        if not env.faults:  # after a fault the values cannot be compared
+            env.faults += config.market.contradictions()
+        return config
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str]) -> "NodeConfig":
