@@ -57,6 +57,24 @@ class MarketRules:
     reading_gap_s: int
     """Two readings further apart than this do not prove a register between them."""
 
+    @classmethod
+    def read(cls, env: Environment) -> "MarketRules":
+        return cls(
+            slot_s=env.read("GRIDTRACE_SLOT_S", _slot_length, 900),
+            gate_lead_s=env.read("GRIDTRACE_GATE_LEAD_S", natural, 300),
+            open_slots=env.read("GRIDTRACE_OPEN_SLOTS", positive, 4),
+            price_min_per_kwh=env.read("GRIDTRACE_PRICE_MIN_PER_KWH", int, -500_000),
+            price_max_per_kwh=env.read("GRIDTRACE_PRICE_MAX_PER_KWH", int, 4_000_000),
+            tick_per_kwh=env.read("GRIDTRACE_TICK_PER_KWH", positive, 100),
+            lot_wh=env.read("GRIDTRACE_LOT_WH", positive, 1),
+            grid_fee_per_kwh=env.read("GRIDTRACE_GRID_FEE_PER_KWH", natural, 20_000),
+            price_long_per_kwh=env.read("GRIDTRACE_PRICE_LONG_PER_KWH", int, 60_000),
+            price_short_per_kwh=env.read("GRIDTRACE_PRICE_SHORT_PER_KWH", int, 320_000),
+            carbon_g_per_kwh=env.read("GRIDTRACE_CARBON_G_PER_KWH", natural, 380),
+            reading_grace_s=env.read("GRIDTRACE_READING_GRACE_S", positive, 300),
+            reading_gap_s=env.read("GRIDTRACE_READING_GAP_S", positive, 1_800),
+        )
+
     def contradictions(self) -> list[str]:
         """What makes two rules contradict each other."""
         faults = []
@@ -101,21 +119,7 @@ class NodeConfig:
             indexer=IndexerConfig.read(env),
             redis_url=env.read("REDIS_URL", str),
             mqtt_url=env.optional("MQTT_URL", str),
-            market=MarketRules(
-                slot_s=env.read("GRIDTRACE_SLOT_S", _slot_length, 900),
-                gate_lead_s=env.read("GRIDTRACE_GATE_LEAD_S", natural, 300),
-                open_slots=env.read("GRIDTRACE_OPEN_SLOTS", positive, 4),
-                price_min_per_kwh=env.read("GRIDTRACE_PRICE_MIN_PER_KWH", int, -500_000),
-                price_max_per_kwh=env.read("GRIDTRACE_PRICE_MAX_PER_KWH", int, 4_000_000),
-                tick_per_kwh=env.read("GRIDTRACE_TICK_PER_KWH", positive, 100),
-                lot_wh=env.read("GRIDTRACE_LOT_WH", positive, 1),
-                grid_fee_per_kwh=env.read("GRIDTRACE_GRID_FEE_PER_KWH", natural, 20_000),
-                price_long_per_kwh=env.read("GRIDTRACE_PRICE_LONG_PER_KWH", int, 60_000),
-                price_short_per_kwh=env.read("GRIDTRACE_PRICE_SHORT_PER_KWH", int, 320_000),
-                carbon_g_per_kwh=env.read("GRIDTRACE_CARBON_G_PER_KWH", natural, 380),
-                reading_grace_s=env.read("GRIDTRACE_READING_GRACE_S", positive, 300),
-                reading_gap_s=env.read("GRIDTRACE_READING_GAP_S", positive, 1_800),
-            ),
+            market=MarketRules.read(env),
             zones=env.read("GRIDTRACE_ZONES", _zones, (1,)),
             operator=env.read("GRIDTRACE_OPERATOR", _address),
             grid_account=env.read("GRIDTRACE_GRID_ACCOUNT", _address),
