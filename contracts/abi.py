@@ -7,8 +7,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-from eth_abi.abi import decode, encode
-from eth_abi.exceptions import DecodingError, EncodingError
 from eth_hash.auto import keccak
 
 from contracts.errors import GridtraceError
@@ -20,8 +18,22 @@ CONTRACTS: Final = (
     "EnergyToken",
     "SettlementExchange",
     "ProductionLedger",
+    "TraceToken",
+    "GridtraceTimelock",
+    "TraceGovernor",
+    "StakingPools",
+    "Escrow",
+    "AssetFactory",
+    "ProductRegistry",
+    "Certificates",
+    "CarbonCredits",
 )
 """All deployed contracts, in the order in which they are deployed."""
+
+CHILDREN: Final = ("AssetToken",)
+"""Contracts that a deployed contract creates: AssetFactory one for every asset (event ``AssetCreated``)."""
+
+ARTIFACTS: Final = CONTRACTS + CHILDREN
 
 
 class AbiMismatch(GridtraceError):
@@ -43,6 +55,15 @@ class Artifact:
     compiler: str
     source_hash: str
     """SHA-256 of everything that it was compiled from."""
+    immutables: tuple[tuple[int, int], ...]
+    """Start and length of each place in the deployed bytecode where the constructor writes an immutable value."""
+
+    def is_code(self, code: bytes) -> bool:
+        """Whether ``code`` is this contract's, whatever its immutable values are."""
+        masked = bytearray(code)
+        for start, length in self.immutables:
+            masked[start : start + length] = bytes(length)
+        return bytes(masked) == self.deployed_bytecode
 
 
 @cache
@@ -63,6 +84,7 @@ def artifact(name: str) -> Artifact:
         deployed_bytecode=bytes.fromhex(fields["deployed_bytecode"][2:]),
         compiler=fields["compiler"],
         source_hash=fields["source_hash"],
+        immutables=tuple((start, length) for start, length in fields["immutables"]),
     )
 
 
@@ -90,6 +112,10 @@ def _function(contract: str, name: str, arity: int | None) -> tuple[bytes, tuple
 
 
 def _encode(what: str, types: Sequence[str], arguments: Sequence[Any]) -> bytes:
+    # Slow to import, and needed by few: who only reads ABIs does without.
+    from eth_abi.abi import encode
+    from eth_abi.exceptions import EncodingError
+
     try:
         return encode(types, arguments)
     except (EncodingError, TypeError, ValueError) as error:
@@ -113,6 +139,9 @@ def encode_call(contract: str, function: str, *arguments: Any) -> bytes:
 
 def decode_result(contract: str, function: str, data: bytes) -> tuple[Any, ...]:
     """What a call returned; addresses as 0x text in lower case. Raises AbiMismatch."""
+    from eth_abi.abi import decode
+    from eth_abi.exceptions import DecodingError
+
     results = _function(contract, function, None)[2]
     try:
         return tuple(decode(results, data))

@@ -3,8 +3,9 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from contracts.errors import GridtraceError
 from contracts.typed_data import BadAddress, checksum, parse_address
@@ -18,12 +19,17 @@ class DeploymentUnreadable(GridtraceError):
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Contracts by name on one chain. JSON: ``{"chain_id", "start_block", "contracts": {name: "0x…"}}``."""
+    """Contracts by name on one chain.
+
+    JSON: ``{"chain_id", "start_block", "contracts": {name: "0x…"}, "parameters": {…}}``.
+    """
 
     chain_id: int
     start_block: int
     """No event of these contracts is in an earlier block."""
     addresses: Mapping[str, bytes]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """What the contracts were created with and who was given which role, for the record; may be empty."""
 
     def address(self, name: str) -> bytes:
         """The address of a contract.
@@ -45,7 +51,8 @@ class Deployment:
         try:
             fields = json.loads(path.read_text())
             addresses = {str(name): parse_address(text) for name, text in fields["contracts"].items()}
-            return cls(int(fields["chain_id"]), int(fields["start_block"]), addresses)
+            parameters = dict(fields.get("parameters", {}))
+            return cls(int(fields["chain_id"]), int(fields["start_block"]), addresses, parameters)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, BadAddress) as error:
             raise DeploymentUnreadable(f"{path}: {type(error).__name__} {error}") from error
 
@@ -55,6 +62,7 @@ class Deployment:
             "chain_id": self.chain_id,
             "start_block": self.start_block,
             "contracts": {name: checksum(address) for name, address in self.addresses.items()},
+            **({"parameters": dict(self.parameters)} if self.parameters else {}),
         }
         write_whole(path, json.dumps(fields, indent=2) + "\n")
 

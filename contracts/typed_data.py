@@ -85,6 +85,20 @@ class Mandate:
 
 
 @dataclass(frozen=True, slots=True)
+class TradingMandate:
+    """ISettlementExchange.TradingMandate, field by field. Energy in Wh, prices in micro-currency a kWh, times in s."""
+
+    account: bytes
+    zone: int
+    max_buy_price_per_kwh: int
+    min_sell_price_per_kwh: int
+    max_wh_per_slot: int
+    valid_from: int
+    expiry: int
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What a meter signs: its cumulative registers (Wh) and its power (W, import positive) at a time (Unix seconds)."""
 
@@ -151,6 +165,10 @@ _ORDER: Final = _Struct(
     "uint48 minFillWh,uint8 timeInForce,uint8 source,uint32 expiry,uint16 lane,uint48 nonce)"
 )
 _MANDATE: Final = _Struct("Mandate(address account,uint64 budgetPerSlot,uint64 budget,uint32 expiry,uint32 nonce)")
+_TRADING_MANDATE: Final = _Struct(
+    "TradingMandate(address account,uint32 zone,int48 maxBuyPricePerKwh,int48 minSellPricePerKwh,"
+    "uint32 maxWhPerSlot,uint32 validFrom,uint32 expiry,uint48 nonce)"
+)
 _PERMIT: Final = _Struct("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)")
 _READING: Final = _Struct(
     "Reading(uint32 meterId,uint64 time,uint64 counter,uint64 importWh,uint64 exportWh,int64 powerW)"
@@ -184,6 +202,11 @@ def order_digest(domain: Domain, order: Order) -> bytes:
 def mandate_digest(domain: Domain, mandate: Mandate) -> bytes:
     """What the account of ``mandate`` signs (EIP-712). Raises FieldOutOfRange."""
     return _digest(_exchange_separator(domain), _MANDATE.hash(mandate))
+
+
+def trading_mandate_digest(domain: Domain, mandate: TradingMandate) -> bytes:
+    """What the account of a trading mandate signs (EIP-712). Raises FieldOutOfRange."""
+    return _digest(_exchange_separator(domain), _TRADING_MANDATE.hash(mandate))
 
 
 def permit_digest(

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from eth_hash.auto import keccak
 
-from contracts.abi import CONTRACTS, artifact, signature, type_name
+from contracts.abi import ARTIFACTS, artifact, signature, type_name
 
 ROOT: Final = Path(__file__).parent.parent
 EVENTS: Final = ROOT / "contracts" / "events.py"
@@ -35,7 +35,7 @@ def snake(name: str) -> str:
 
 def entries(kind: str) -> Iterator[tuple[str, Entry]]:
     """Contract and ABI entry, for every event or error of every contract."""
-    for contract in CONTRACTS:
+    for contract in ARTIFACTS:
         for entry in artifact(contract).abi:
             if entry["type"] == kind:
                 yield contract, entry
@@ -43,6 +43,8 @@ def entries(kind: str) -> Iterator[tuple[str, Entry]]:
 
 def python_type(solidity_type: str) -> str:
     """What a value becomes in Python. Raises UnsupportedEvent."""
+    if solidity_type.endswith("[]"):
+        return f"tuple[{python_type(solidity_type[:-2])}, ...]"
     if re.fullmatch(r"u?int\d+", solidity_type):
         return "int"
     if re.fullmatch(r"address|bytes\d*", solidity_type):
@@ -61,64 +63,92 @@ def reader(solidity_type: str, word: str) -> str:
     return f"_{solidity_type}({word})"
 
 
+def expression(solidity_type: str, data: str, index: int | str) -> str:
+    """The expression that reads the value whose head is word ``index`` of ``data``."""
+    if solidity_type.endswith("[]"):
+        element = expression(solidity_type[:-2], "body", "i")
+        return f"_array({data}, {index}, lambda body, i: {element})"
+    if is_dynamic(solidity_type):
+        return f"_dynamic_{solidity_type}({data}, {index})"
+    return reader(solidity_type, f"_word({data}, {index})")
+
+
 def is_dynamic(solidity_type: str) -> bool:
     """Whether the value stands at an offset; where indexed, only its hash is logged."""
-    return solidity_type in ("bytes", "string")
+    return solidity_type in ("bytes", "string") or solidity_type.endswith("[]")
 
 
-def event_class(entry: Entry) -> str:
+def shape(entry: Entry) -> tuple[tuple[str, str, bool], ...]:
+    """Name, type and place of each parameter: what makes two events of one name different."""
+    return tuple((snake(p["name"]), type_name(p), bool(p["indexed"])) for p in entry["inputs"])
+
+
+def event_class(name: str, entry: Entry) -> str:
     """The source of one event's class."""
-    names, lines, annotations = [], [], []
+    lines, annotations = [], []
+    fields = shape(entry)
     topic, head = 1, 0
-    for parameter in entry["inputs"]:
-        kind, indexed = type_name(parameter), bool(parameter["indexed"])
-        name = snake(parameter["name"])
-        names.append((name, kind, indexed))
+    for field, kind, indexed in fields:
         hashed = indexed and is_dynamic(kind)
-        annotations.append(f"    {name}: {'bytes' if hashed else python_type(kind)}")
+        annotations.append(f"    {field}: {'bytes' if hashed else python_type(kind)}")
         if indexed:
             lines.append(f"topics[{topic}]" if hashed else reader(kind, f"topics[{topic}]"))
             topic += 1
         else:
-            word = f"_word(data, {head})"
-            lines.append(f"_dynamic_{kind}(data, {head})" if is_dynamic(kind) else reader(kind, word))
+            lines.append(expression(kind, "data", head))
             head += 1
     arguments = "".join(f"            {line},\n" for line in lines)
-    fields = "".join(f"        {field!r},\n" for field in names).replace("'", '"')
+    listed = "".join(f"        {field!r},\n" for field in fields).replace("'", '"')
     return (
         f"@dataclass(frozen=True, slots=True)\n"
-        f"class {entry['name']}:\n"
+        f"class {name}:\n"
         f'    """``{signature(entry)}``."""\n\n'
         f'    NAME: ClassVar[str] = "{entry["name"]}"\n'
         f'    SIGNATURE: ClassVar[str] = "{signature(entry)}"\n'
         f'    TOPIC: ClassVar[bytes] = bytes.fromhex("{keccak(signature(entry).encode()).hex()}")\n'
-        f"    FIELDS: ClassVar[tuple[tuple[str, str, bool], ...]] = (\n{fields}    )\n"
+        f"    FIELDS: ClassVar[tuple[tuple[str, str, bool], ...]] = (\n{listed}    )\n"
         + ("\n" + "\n".join(annotations) + "\n" if annotations else "")
         + "\n    @classmethod\n"
-        f'    def from_log(cls, topics: Sequence[bytes], data: bytes) -> "{entry["name"]}":\n'
+        f'    def from_log(cls, topics: Sequence[bytes], data: bytes) -> "{name}":\n'
         f'        """Decodes a log. Raises LogMalformed."""\n'
         f"        _require(cls.TOPIC, {topic}, {head}, topics, data)\n"
         f"        return cls(\n{arguments}        )\n"
     )
 
 
+def named_events() -> tuple[dict[str, Entry], dict[str, list[str]]]:
+    """Every event by the name of its class, and the classes of each contract.
+
+    Contracts share a class where name and parameters are the same. Of two events with one name and different
+    parameters, the first contract's keeps the plain name, the other's is led by its contract: ``CertificatesTransfer``.
+    """
+    classes: dict[str, Entry] = {}
+    by_contract: dict[str, list[str]] = {contract: [] for contract in ARTIFACTS}
+    for contract, entry in entries("event"):
+        name = entry["name"]
+        if shape(classes.setdefault(name, entry)) != shape(entry):
+            name = next(
+                (n for n, e in classes.items() if e["name"] == name and shape(e) == shape(entry)), contract + name
+            )
+            classes.setdefault(name, entry)
+        by_contract[contract].append(name)
+    return classes, by_contract
+
+
 def events_source() -> str:
     """The text of contracts/events.py."""
-    classes: dict[str, str] = {}
-    by_contract: dict[str, list[str]] = {contract: [] for contract in CONTRACTS}
-    for contract, entry in entries("event"):
-        source = event_class(entry)
-        if classes.setdefault(entry["name"], source) != source:
-            raise UnsupportedEvent(f"{entry['name']} is declared in two different ways")
-        by_contract[contract].append(entry["name"])
+    classes, by_contract = named_events()
     names = sorted(classes)
     union = "\n    | ".join(names)
-    topics = "".join(f"    {name}.TOPIC: {name},\n" for name in names)
+    by_topic: dict[str, str] = {}
+    for name in classes:
+        by_topic.setdefault(signature(classes[name]), name)
+    topics = "".join(f"    {name}.TOPIC: {name},\n" for name in sorted(by_topic.values()))
     owners = "".join(
-        f'    "{contract}": ({"".join(name + ", " for name in sorted(events))}),\n'.replace(", )", ",)")
+        f'    "{contract}": {{\n' + "".join(f"        {name}.TOPIC: {name},\n" for name in sorted(events)) + "    },\n"
         for contract, events in by_contract.items()
     )
-    bodies = "\n\n".join(classes[name] for name in names)
+    bodies = "\n\n".join(event_class(name, classes[name]) for name in names)
     return (
         EVENTS_HEAD
         + "\n\n"
@@ -126,9 +156,10 @@ def events_source() -> str:
         + f"\n\nEvent: TypeAlias = (\n    {union}\n)\n"
         + "EventType: TypeAlias = type[Event]\n\n"
         + f"TOPICS: Final[dict[bytes, EventType]] = {{\n{topics}}}\n"
-        + '"""Every event by the first topic of its log."""\n\n'
-        + f"CONTRACT_EVENTS: Final[dict[str, tuple[EventType, ...]]] = {{\n{owners}}}\n"
-        + '"""The events that each contract may emit."""\n'
+        + '"""Every event by the first topic of its log; of several with the same one, that with the plain name."""\n\n'
+        + f"CONTRACT_EVENTS: Final[dict[str, dict[bytes, EventType]]] = {{\n{owners}}}\n"
+        + '"""The events that each contract may emit, by first topic. Two events may have the same one: transfers of\n'
+        + 'ERC-20 and ERC-721 differ only in what is indexed."""\n'
     )
 
 
@@ -149,11 +180,13 @@ def reverts_source() -> str:
 
 EVENTS_HEAD: Final = '''"""Events of the contracts, decoded. Generated by scripts/generate_bindings.py."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias, TypeVar
 
 from contracts.errors import GridtraceError
+
+Value = TypeVar("Value")
 
 
 class LogMalformed(GridtraceError):
@@ -210,6 +243,15 @@ def _dynamic_bytes(data: bytes, index: int) -> bytes:
 
 def _dynamic_string(data: bytes, index: int) -> str:
     return _dynamic_bytes(data, index).decode(errors="replace")
+
+
+def _array(data: bytes, index: int, read: Callable[[bytes, int], Value]) -> tuple[Value, ...]:
+    start = int.from_bytes(_word(data, index), "big")
+    length = int.from_bytes(data[start : start + 32], "big")
+    body = data[start + 32 :]
+    if start + 32 > len(data) or 32 * length > len(body):
+        raise LogMalformed(f"{length} values at {start} are not within {len(data)} bytes")
+    return tuple(read(body, i) for i in range(length))
 '''
 
 REVERTS_HEAD: Final = '''"""Errors of the contracts, decoded. Generated by scripts/generate_bindings.py."""

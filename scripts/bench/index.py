@@ -1,149 +1,98 @@
-"""How fast the indexer takes in history: transfers on anvil to rows and balances in PostgreSQL.
+"""How fast the indexer takes in a chain: transfers on anvil to rows and balances in PostgreSQL.
 
-    DATABASE_URL=postgresql://… python -m scripts.bench.index --transfers 50000
+    DATABASE_URL=postgresql://… python -m scripts.bench.index [--transfers 610000] [--runs 3] [--cache] [--naive]
+    DATABASE_URL=postgresql://… python -m scripts.bench.index --series 0.5,1,2,5 --json out.json --plot out.svg
+    DATABASE_URL=postgresql://… python -m scripts.bench.index --head
 
-In the same run and on the same data it measures the two floors under the result: fetching all logs without
-looking at them, and COPY of the finished rows alone.
+The time is that of a process: from its start until all rows are visible. In the same run and on the same chain the
+two limits are measured that it cannot pass: fetching all logs without looking at them, and COPY of the finished rows.
+Chains of up to 1.5 million events are kept in the temporary folder for the next run; anvil needs some 2.5 GB of
+memory for a million events.
 """
 
 import argparse
 import asyncio
+import json
 import os
 import secrets
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import uvloop
 
-from api.devnet.chain import CHAIN_ID, Anvil
-from contracts.abi import artifact
 from indexer import db as database
-from indexer import facts, migrate
-from indexer.block import Segment
-from indexer.chain import IN_FLIGHT, RpcChain
-from indexer.decode import Rows, decode
-from indexer.manifest import Contract, Manifest
-from indexer.rpc import Call, Rpc, open_rpc
-from indexer.sync import NothingNew, Sync
-
-TOKEN = bytes.fromhex("7f" * 20)
-SENDER = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"
-HOLDERS = 10_000
-PER_BLOCK = 250
-WINDOW = 20
+from indexer import migrate
+from indexer.rpc import open_rpc
+from scripts.bench import index_limits
+from scripts.bench.index_head import head_latency
+from scripts.bench.index_plot import plot
+from scripts.bench.transfers import HOLDERS, chain_of, manifest
 
 
-def emitting_code(topic: bytes) -> bytes:
-    """EVM code that emits Transfer for each i from calldata's first word up to its second."""
-    loop, end = 3, 0
-    for _ in range(2):  # the second pass knows where the end is
-        code = bytes.fromhex("600035") + b"\x5b" + bytes.fromhex("8060203511") + bytes([0x15, 0x60, end, 0x57])
-        code += bytes.fromhex("80600101600052")  # value: i + 1
-        code += bytes.fromhex("61271081611eef0206600101")  # to: i * 7919 % 10000 + 1
-        code += bytes.fromhex("6127108206600101")  # from: i % 10000 + 1
-        code += b"\x7f" + topic + bytes.fromhex("60206000a3") + bytes.fromhex("600101")
-        code += bytes([0x60, loop, 0x56])
-        end = len(code)
-        code += b"\x5b\x00"
-    return code
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One measurement."""
+
+    events: int
+    blocks: int
+    seconds: float
+    imports_s: float
+    cpu_s: float
+    peak_mb: float
+
+    @property
+    def events_per_s(self) -> float:
+        return self.events / self.seconds
+
+    def __str__(self) -> str:
+        return (
+            f"{self.events_per_s:,.0f} events/s ({self.seconds:.2f} s of which imports {self.imports_s:.2f}; "
+            f"CPU {self.cpu_s:.2f} s), peak {self.peak_mb:.0f} MB"
+        )
 
 
-async def make_transfers(rpc: Rpc, topic: bytes, count: int) -> int:
-    """Mines the transfers, some hundred to a block; returns the head's number."""
-    await rpc.call("anvil_setCode", "0x" + TOKEN.hex(), "0x" + emitting_code(topic).hex())
-    starts = range(0, count, PER_BLOCK)
-    for batch in (starts[at : at + 20] for at in range(0, len(starts), 20)):
-        results = await rpc.batch([_transaction(i, min(i + PER_BLOCK, count)) for i in batch])
-        if refused := [result for result in results if isinstance(result, Exception)]:
-            raise refused[0]
-    return int(await rpc.call("eth_blockNumber"), 16)
-
-
-def _transaction(first: int, end: int) -> Call:
-    data = "0x" + first.to_bytes(32, "big").hex() + end.to_bytes(32, "big").hex()
-    transaction = {"from": SENDER, "to": "0x" + TOKEN.hex(), "data": data, "gas": hex(4_000_000)}
-    # Requests of one batch run side by side: without a nonce they would take the same.
-    transaction["nonce"] = hex(first // PER_BLOCK)
-    return Call("eth_sendTransaction", (transaction,))
-
-
-async def fetch_only(rpc: Rpc, head: int) -> float:
-    """Seconds to fetch all logs in windows without decoding them."""
-    gate = asyncio.Semaphore(IN_FLIGHT)
-
-    async def window(first: int) -> None:
-        last = min(first + WINDOW - 1, head)
-        criteria = {"fromBlock": hex(first), "toBlock": hex(last), "address": "0x" + TOKEN.hex()}
-        async with gate:
-            await rpc.batch([Call("eth_getLogs", (criteria,))])
-
+async def index(url: str, rpc_url: str, events: int, head: int, cache: Path | None = None) -> Run:
+    """From the start of a process to the cursor at the head, as another connection sees it."""
+    command = ["--database", url, "--rpc", rpc_url, "--until", str(head)]
     start = time.perf_counter()
-    await asyncio.gather(*(window(first) for first in range(1, head + 1, WINDOW)))
-    return time.perf_counter() - start
-
-
-async def index(url: str, rpc: Rpc, manifest: Manifest) -> float:
-    """Seconds from nothing to all rows, balances and indexes."""
-    start = time.perf_counter()
-    db = await database.connect(url)
-    try:
-        async with db.transaction():
-            await facts.ensure(db, manifest)
-        sync = Sync(db, RpcChain(rpc, manifest.addresses), manifest)
-        while not isinstance(await sync.step(), NothingNew):
-            pass
-        return time.perf_counter() - start
-    finally:
-        await db.close()
-
-
-async def copy_only(url: str, rpc: Rpc, manifest: Manifest, head: int) -> float:
-    """Seconds to COPY the decoded rows into their table with its primary key."""
-    segments = [segment async for segment in RpcChain(rpc, manifest.addresses).history(1, head)]
-    whole = Segment((), tuple(log for segment in segments for log in segment.logs))
-    (rows,) = decode(whole.logs, manifest.lookup()).rows
-    blocks = tuple(block for segment in segments for block in segment.blocks)
-    db = await database.connect(url)
-    try:
-        await db.execute("truncate blockchain.blocks, blockchain.fact_payment_token_transfer")
-        start = time.perf_counter()
-        async with db.transaction():
-            for at in range(0, len(rows), 50_000):
-                await facts.append(db, manifest.chain_id, _part(rows, at, at + 50_000), blocks)
-        return time.perf_counter() - start
-    finally:
-        await db.close()
-
-
-def _part(rows: Rows, first: int, end: int) -> Rows:
-    return Rows(
-        rows.event,
-        rows.block_number[first:end],
-        rows.log_index[first:end],
-        rows.transaction_hash[first:end],
-        rows.emitter[first:end],
-        tuple(values[first:end] for values in rows.values),
-    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "scripts.bench.index_once", *command, *(["--cache", str(cache)] if cache else []),
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    line = await process.stdout.readline()
+    seconds = time.perf_counter() - start
+    if await process.wait() or not line:
+        raise SystemExit("the indexer failed")
+    await check(url, events)
+    return Run(events, head, seconds, **json.loads(line))
 
 
 async def check(url: str, count: int) -> None:
-    """Raises unless every transfer is there and the balances add up."""
+    """Raises unless every transfer is there, and every balance is what arithmetic says."""
+    expected: dict[int, int] = {}
+    for i in range(count):
+        sender, recipient = i % HOLDERS + 1, i * 7919 % HOLDERS + 1
+        expected[sender] = expected.get(sender, 0) - i - 1
+        expected[recipient] = expected.get(recipient, 0) + i + 1
     db = await database.connect(url)
     try:
-        rows, total = await db.fetchrow("select count(*), sum(value) from blockchain.fact_payment_token_transfer") or (
-            0,
-            0,
-        )
-        balances = await db.fetchval("select sum(balance) from blockchain.token_balances")
-        if (rows, total, balances) != (count, count * (count + 1) // 2, 0):
-            raise SystemExit(f"wrong: {rows} rows, sum {total}, balances {balances}")
+        row = await db.fetchrow("select count(*), sum(value) from blockchain.fact_payment_token_transfer")
+        found = {
+            int.from_bytes(account, "big"): int(balance)
+            for account, balance in await db.fetch("select account, balance from blockchain.token_balances")
+        }
     finally:
         await db.close()
+    if row is None or tuple(row) != (count, count * (count + 1) // 2) or found != expected:
+        raise SystemExit(f"wrong: {row}, {sum(found.get(key) != value for key, value in expected.items())} balances")
 
 
 @asynccontextmanager
@@ -161,39 +110,90 @@ async def fresh_database(server_url: str) -> AsyncIterator[str]:
         await server.close()
 
 
-async def measure(server_url: str, count: int, runs: int) -> None:
-    manifest = Manifest(CHAIN_ID, 1, (Contract("PaymentToken", TOKEN, artifact("PaymentToken").abi),))
-    topic = manifest.tables["fact_payment_token_transfer"].topic
-    with tempfile.TemporaryDirectory() as folder:
-        anvil = Anvil(Path(folder) / "anvil.log")
-        anvil.start()
-        try:
-            async with open_rpc([anvil.url], CHAIN_ID) as rpc:
-                head = await make_transfers(rpc, topic, count)
-                print(f"{count:,} transfers in {head:,} blocks, {HOLDERS:,} holders")
-                for _ in range(runs):
-                    fetch_s = await fetch_only(rpc, head)
-                    async with fresh_database(server_url) as url:
-                        index_s = await index(url, rpc, manifest)
-                        await check(url, count)
-                        copy_s = await copy_only(url, rpc, manifest, head)
-                    print(
-                        f"index {count / index_s:,.0f} events/s; fetch alone {count / fetch_s:,.0f} "
-                        f"(ratio {fetch_s / index_s:.2f}); COPY alone {count / copy_s:,.0f} "
-                        f"(ratio {copy_s / index_s:.2f})"
-                    )
-        finally:
-            anvil.stop()
+async def compare(server_url: str, count: int, runs: int, *, cached: bool, naive: bool) -> list[dict[str, Any]]:
+    """Runs with their limits."""
+    found = []
+    async with chain_of(count) as (anvil, head), open_rpc([anvil.url], manifest().chain_id) as rpc:
+        print(f"{count:,} transfers in {head:,} blocks, {HOLDERS:,} accounts")
+        with tempfile.TemporaryDirectory() as folder:
+            for _ in range(runs):
+                fetch_s = await index_limits.download(anvil.url, head)
+                async with fresh_database(server_url) as url:
+                    run = await index(url, anvil.url, count, head)
+                    copy_s = await index_limits.bare_copy(url, rpc, manifest(), head)
+                limit_s = max(fetch_s, copy_s)
+                print(
+                    f"{run}; {limit_s / run.seconds:.2f} of the limit "
+                    f"(raw download {count / fetch_s:,.0f}, bare COPY {count / copy_s:,.0f} events/s)"
+                )
+                found.append({**asdict(run), "download_s": fetch_s, "copy_s": copy_s})
+            for _ in range(1 + runs if cached else 0):
+                async with fresh_database(server_url) as url:
+                    again = await index(url, anvil.url, count, head, Path(folder))
+                print(f"with the cache on disk: {again}")
+                found.append({**asdict(again), "cache": True})
+        if naive:
+            rate = await index_limits.naive(server_url, anvil.url)
+            print(
+                f"naive (web3.py and a row at a time) on the first {index_limits.NAIVE_BLOCKS} blocks: {rate:,.0f} "
+                f"events/s, for all of them {count / rate:,.0f} s by extrapolation"
+            )
+            found.append({"naive_events_per_s": rate})
+    return found
+
+
+async def series(server_url: str, counts: Sequence[int]) -> list[dict[str, Any]]:
+    """One run for each count: time grows with events, memory does not."""
+    found = []
+    for count in counts:
+        async with chain_of(count) as (anvil, head), fresh_database(server_url) as url:
+            run = await index(url, anvil.url, count, head)
+        print(f"{count:>10,} events: {run}")
+        found.append(asdict(run))
+    return found
+
+
+async def heads(server_url: str) -> list[dict[str, Any]]:
+    """Latency at the head, and whether it keeps up."""
+    found = []
+    for per_block, every_s, blocks, socket in ((50, 0.2, 100, True), (50, 0.2, 100, False), (2_000, 0.25, 60, True)):
+        async with fresh_database(server_url) as url:
+            result = await head_latency(url, per_block, every_s, blocks, socket=socket)
+        way = "WebSocket" if socket else "HTTP and newHeads"
+        print(
+            f"{per_block} events every {result.every_ms} ms over {way}: mined to visible "
+            f"p50 {result.p50_ms} ms, p99 {result.p99_ms} ms; {result.behind} blocks behind at the end"
+        )
+        found.append({**asdict(result), "socket": socket})
+    return found
+
+
+async def measure(server_url: str, options: Any) -> list[dict[str, Any]]:
+    if options.head:
+        return await heads(server_url)
+    if options.series:
+        return await series(server_url, [round(float(part) * 1_000_000) for part in options.series.split(",")])
+    return await compare(server_url, options.transfers, options.runs, cached=options.cache, naive=options.naive)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--transfers", type=int, default=50_000)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--transfers", type=int, default=610_000)
     parser.add_argument("--runs", type=int, default=3)
-    options: Any = parser.parse_args(arguments)
+    parser.add_argument("--cache", action="store_true", help="index again from the cache on disk")
+    parser.add_argument("--naive", action="store_true", help="compare with what one would write first")
+    parser.add_argument("--series", help="millions of events, separated by commas")
+    parser.add_argument("--head", action="store_true", help="latency at the head")
+    parser.add_argument("--json", type=Path, help="write the figures there")
+    parser.add_argument("--plot", type=Path, help="write the series as SVG there")
+    options = parser.parse_args(arguments)
     if not (server_url := os.environ.get("DATABASE_URL")):
         raise SystemExit("DATABASE_URL must name a PostgreSQL server on which databases may be created")
-    uvloop.run(measure(server_url, options.transfers, options.runs))
+    found = uvloop.run(measure(server_url, options))
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1) + "\n")
+    if options.plot:
+        options.plot.write_text(plot([(run["events"], run["seconds"], run["peak_mb"]) for run in found]))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from contracts.abi import CONTRACTS, artifact
+from contracts.abi import ARTIFACTS, artifact
 from scripts import compile_contracts, generate_bindings
 
 MAX_CODE_BYTES = 24_576  # EIP-170
@@ -20,7 +20,7 @@ def test_bindings__generated_again__equal_the_committed() -> None:
     assert generate_bindings.REVERTS.read_text() == generate_bindings.reverts_source()
 
 
-@pytest.mark.parametrize("name", CONTRACTS)
+@pytest.mark.parametrize("name", ARTIFACTS)
 def test_artifact__each_contract__fits_the_code_limit(name: str) -> None:
     assert 0 < len(artifact(name).deployed_bytecode) <= MAX_CODE_BYTES
 
@@ -32,7 +32,7 @@ def test_resolve__imports__named_from_the_repository() -> None:
 
 
 def test_differences__one_byte_changed_or_one_file_too_many__named() -> None:
-    stored = {name: json.loads(_text(name)) for name in CONTRACTS}
+    stored = {name: json.loads(_text(name)) for name in ARTIFACTS}
     assert compile_contracts.differences(stored) == []
     stored["EnergyToken"]["bytecode"] += "00"
     del stored["PaymentToken"]

@@ -50,6 +50,25 @@ interface ISettlementErrors {
     /// @notice Thrown when a charge exceeds what is left of the mandate, for the slot or in all.
     error MandateExceeded(address account, uint256 charge, uint256 leftForSlot, uint256 leftInAll);
 
+    /* TRADING MANDATES */
+
+    /// @notice Thrown when a book is empty, too long, not whole mandates, or not signed once for each.
+    error BadMandates(uint256 length, uint256 signaturesLength);
+    /// @notice Thrown when a mandate allows more Wh a slot than the account lane counts (2^31 - 1).
+    error MandateTooLarge(address account, uint32 maxWhPerSlot);
+    /// @notice Thrown when a batch names a book that was never registered.
+    error UnknownBook(uint32 book);
+    /// @notice Thrown when a fill names a mandate that its book does not hold.
+    error NotInBook(uint32 book, uint256 index, uint256 mandates);
+    /// @notice Thrown when a batch names a book and fills none of its mandates.
+    error EmptySection(uint32 book);
+    /// @notice Thrown when the fills of all books are not as many as the batch's header says.
+    error FillsMiscounted(uint256 counted, uint256 expected);
+    /// @notice Thrown when the slot starts before one of the book's mandates is valid, or after one of them expired.
+    error BookNotInForce(uint32 book, uint32 validFrom, uint32 expiry, uint64 deliveryStart);
+    /// @notice Thrown when the account raised its nonce floor above the mandate's nonce.
+    error MandateVoid(address account, uint48 nonce, uint48 minNonce);
+
     /* BATCH */
 
     /// @notice Thrown when the batch's length does not agree with its counts.
@@ -77,7 +96,11 @@ interface ISettlementErrors {
     error OrderExpired(address trader, uint32 expiry, uint64 deliveryStart);
     /// @notice Thrown when the order's nonce is below the account's floor or the lane's live order.
     error OrderVoid(address trader, uint16 lane, uint48 nonce, uint48 minimum);
-    /// @notice Thrown when more would be filled than was ordered.
+    /// @notice Thrown when the account lane was already used for a later slot.
+    error SlotPassed(address trader, uint64 deliveryStart, uint32 lastDeliveryStart);
+    /// @notice Thrown when the account lane went the other way in the same slot.
+    error OtherSide(address trader, uint8 side, uint64 deliveryStart);
+    /// @notice Thrown when more would be filled than was ordered, or than the lane counts. A mandate's lane is 0.
     error OverFilled(address trader, uint16 lane, uint256 filledWh, uint48 energyWh);
     /// @notice Thrown when more would be delivered than was filled.
     error OverDelivered(address trader, uint48 deliveredWh, uint48 fillWh);

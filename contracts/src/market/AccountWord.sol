@@ -3,34 +3,65 @@ pragma solidity 0.8.35;
 
 import {ISettlementErrors} from "../interfaces/ISettlementErrors.sol";
 
-/// @title One account of the vault in one storage word.
-/// @dev From the low end: uint96 cash, uint64 energyWh, uint48 minNonce, uint40 clearedUntil (0 while frozen).
-/// One word, because two storage operations are most of what settling an order costs.
-library AccountWord {
-    uint256 private constant ENERGY_AT = 96;
-    uint256 private constant NONCE_AT = 160;
-    uint256 private constant CLEARED_AT = 208;
+// Where an account's fields stand in its word; at file level, so that assembly can name them.
+uint256 constant CASH = 0x7fffffffffffffff; // at the low end
+uint256 constant ENERGY = 0x7fffffffffff;
+uint256 constant ENERGY_AT = 64;
+uint256 constant NONCE = 0xffffffffffff;
+uint256 constant NONCE_AT = 112;
+uint256 constant CLEARED = 0xffffffff;
+uint256 constant CLEARED_AT = 160;
+uint256 constant FILLED = 0x7fffffff;
+uint256 constant FILLED_AT = 192;
+uint256 constant SIDE_AT = 223;
+uint256 constant SLOT_AT = 224;
 
+/// @dev The bits above cash and above energy.
+uint256 constant SPARE_BITS = 0x8000000000008000000000000000;
+
+/// @dev All fields but those of the account lane.
+uint256 constant VAULT_FIELDS = 0xffffffffffffffffffffffffffffffffffffffffffffffff;
+
+/// @title One account of the vault in one storage word, with its account lane (lane 0).
+/// @dev From the low end: uint63 cash, a spare bit, uint47 energyWh, a spare bit, uint48 minNonce, uint32 clearedUntil (0
+/// while frozen), and of the account lane uint31 filledWh, uint1 side, uint32 deliveryStart: the last slot it was used
+/// for, which way it went there, and how much. One word, because two storage operations are most of what settling an
+/// order costs.
+/// The spare bits are zero in storage. Adding to a field what is no larger than the field sets its spare bit whenever the
+/// field would be left, upwards or downwards: settlement adds first and looks at both spare bits at once.
+library AccountWord {
     function cash(uint256 word) internal pure returns (uint256) {
-        return uint96(word);
+        return word & CASH;
     }
 
     function energy(uint256 word) internal pure returns (uint256) {
-        return uint64(word >> ENERGY_AT);
+        return (word >> ENERGY_AT) & ENERGY;
     }
 
     function minNonce(uint256 word) internal pure returns (uint48) {
         return uint48(word >> NONCE_AT);
     }
 
-    function clearedUntil(uint256 word) internal pure returns (uint40) {
-        return uint40(word >> CLEARED_AT);
+    function clearedUntil(uint256 word) internal pure returns (uint32) {
+        return uint32(word >> CLEARED_AT);
+    }
+
+    /// @dev The last slot that the account lane was used for; 0 before its first.
+    function lastSlot(uint256 word) internal pure returns (uint32) {
+        return uint32(word >> SLOT_AT);
+    }
+
+    function lastSide(uint256 word) internal pure returns (uint8) {
+        return uint8((word >> SIDE_AT) & 1);
+    }
+
+    function filledWh(uint256 word) internal pure returns (uint32) {
+        return uint32((word >> FILLED_AT) & FILLED);
     }
 
     function addCash(uint256 word, address account, uint256 amount) internal pure returns (uint256) {
         unchecked {
-            // The field's free room, so nothing can carry into the next field.
-            if (amount > type(uint96).max - cash(word)) revert ISettlementErrors.BalanceTooLarge(account);
+            if (amount > CASH - cash(word)) revert ISettlementErrors.BalanceTooLarge(account);
             return word + amount;
         }
     }
@@ -44,7 +75,7 @@ library AccountWord {
 
     function addEnergy(uint256 word, address account, uint256 amount) internal pure returns (uint256) {
         unchecked {
-            if (amount > type(uint64).max - energy(word)) revert ISettlementErrors.BalanceTooLarge(account);
+            if (amount > ENERGY - energy(word)) revert ISettlementErrors.BalanceTooLarge(account);
             return word + (amount << ENERGY_AT);
         }
     }
@@ -58,37 +89,18 @@ library AccountWord {
         }
     }
 
+    /// @dev Adds what may be negative.
+    function movedCash(uint256 word, address account, int256 amount) internal pure returns (uint256) {
+        return amount < 0 ? subCash(word, account, uint256(-amount)) : addCash(word, account, uint256(amount));
+    }
+
     function withMinNonce(uint256 word, uint48 value) internal pure returns (uint256) {
-        return (word & ~(uint256(type(uint48).max) << NONCE_AT)) | (uint256(value) << NONCE_AT);
+        return (word & ~(NONCE << NONCE_AT)) | (uint256(value) << NONCE_AT);
     }
 
-    /// @dev Adds what may be negative, in one step: the hot path of settlement.
-    function exchanged(uint256 word, address account, int256 cashIn, int256 energyIn)
-        internal
-        pure
-        returns (uint256)
-    {
-        unchecked {
-            // A field that would leave its range has bits above it, a negative one all of them.
-            uint256 cashAfter = cash(word) + uint256(cashIn);
-            uint256 energyAfter = energy(word) + uint256(energyIn);
-            if ((cashAfter >> 96) | (energyAfter >> 64) != 0) {
-                _revertOutOfRange(word, account, cashIn, energyIn);
-            }
-            return word + uint256(cashIn) + (uint256(energyIn) << ENERGY_AT);
-        }
-    }
-
-    function _revertOutOfRange(uint256 word, address account, int256 cashIn, int256 energyIn) private pure {
-        if (cashIn < 0) subCash(word, account, uint256(-cashIn));
-        else addCash(word, account, uint256(cashIn));
-        if (energyIn < 0) subEnergy(word, account, uint256(-energyIn));
-        else addEnergy(word, account, uint256(energyIn));
-    }
-
-    /// @dev A time beyond 40 bits (the year 36812) is kept as the greatest one.
+    /// @dev A time beyond 32 bits (the year 2106, where slots end) is kept as the greatest one.
     function withClearance(uint256 word, uint64 until) internal pure returns (uint256) {
-        uint256 kept = until > type(uint40).max ? type(uint40).max : until;
-        return (word & ~(uint256(type(uint40).max) << CLEARED_AT)) | (kept << CLEARED_AT);
+        uint256 kept = until > CLEARED ? CLEARED : until;
+        return (word & ~(CLEARED << CLEARED_AT)) | (kept << CLEARED_AT);
     }
 }

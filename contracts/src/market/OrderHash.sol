@@ -13,11 +13,20 @@ library OrderHash {
     bytes32 internal constant MANDATE_TYPEHASH =
         keccak256("Mandate(address account,uint64 budgetPerSlot,uint64 budget,uint32 expiry,uint32 nonce)");
 
+    bytes32 internal constant TRADING_MANDATE_TYPEHASH = keccak256(
+        "TradingMandate(address account,uint32 zone,int48 maxBuyPricePerKwh,int48 minSellPricePerKwh,"
+        "uint32 maxWhPerSlot,uint32 validFrom,uint32 expiry,uint48 nonce)"
+    );
+
     function hash(ISettlementExchange.Order calldata order) internal pure returns (bytes32) {
         return keccak256(abi.encode(ORDER_TYPEHASH, order));
     }
 
     function hash(ISettlementExchange.Mandate calldata mandate) internal pure returns (bytes32) {
         return keccak256(abi.encode(MANDATE_TYPEHASH, mandate));
+    }
+
+    function hash(ISettlementExchange.TradingMandate memory mandate) internal pure returns (bytes32) {
+        return keccak256(abi.encode(TRADING_MANDATE_TYPEHASH, mandate));
     }
 }

@@ -5,59 +5,93 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {ISettlementExchange} from "../interfaces/ISettlementExchange.sol";
-import {AccountWord} from "./AccountWord.sol";
+import {
+    AccountWord,
+    CLEARED,
+    CLEARED_AT,
+    ENERGY_AT,
+    FILLED,
+    FILLED_AT,
+    NONCE,
+    NONCE_AT,
+    SIDE_AT,
+    SPARE_BITS,
+    VAULT_FIELDS
+} from "./AccountWord.sol";
+import {BatchHeader} from "./BatchHeader.sol";
+import {BatchWord} from "./BatchWord.sol";
+import {MandateBooks} from "./MandateBooks.sol";
 import {OrderHash} from "./OrderHash.sol";
+import {BOUGHT_AT, PAID_AT, TRADED_AT, Tally} from "./Tally.sol";
 import {Vault} from "./Vault.sol";
 
-/// @title Settles batches of signed orders and metered imbalance.
+/// @title Settles batches of signed orders, of trading mandates and of metered imbalance.
 /// @dev The batch is packed, big-endian and without padding:
 ///
-///   header, 22 bytes      uint64 sequence, uint64 deliveryStart, uint16 version, uint16 orders, uint16 adjustments
+///   header, 26 bytes      uint64 sequence, uint64 deliveryStart, uint16 version, uint16 orders, uint16 books,
+///                         uint16 fills (of mandates, in all books), uint16 adjustments
 ///   order, 141 bytes each address trader, uint8 side, uint32 zone, uint16 lane, uint48 nonce, uint48 fillWh,
 ///                         int64 money, uint48 deliveredWh;                     (53 bytes: the event's entry)
 ///                         uint48 energyWh, int48 limitPricePerKwh, uint48 minFillWh, uint8 timeInForce,
 ///                         uint8 source, uint32 expiry;                         (24 bytes)
 ///                         bytes32 r, bytes32 vs                                (EIP-2098 signature)
+///   book, 6 bytes each    uint32 book, uint16 fills; behind it its fills:
+///   fill, 16 bytes each   uint15 index in the book, uint1 side, uint32 fillWh, int48 money, uint32 deliveredWh
 ///   adjustment, 28 bytes  address account, int64 money                         (the event's entry)
 ///
 /// Entries are applied in their order, each against the balances the ones before left. `ReferenceExchange` says the
-/// same in plain words; both are tested against each other.
-contract SettlementExchange is Vault {
+/// same in plain words; both are tested against each other. The hot path only decides; an entry that it refuses is
+/// looked at again by `_refuseOrder` or `_refuseMandate`, which name what is wrong.
+contract SettlementExchange is MandateBooks {
     using AccountWord for uint256;
+    using BatchWord for uint256;
 
-    /// @dev What all entries of a batch share, and what must add up at its end.
-    struct Batch {
-        uint64 deliveryStart;
-        /// @dev Where `_newOrderWords` keeps what is hashed.
-        uint256 orderWords;
-        /// @dev Bought minus sold.
-        int256 fillWh;
-        /// @dev Received minus delivered.
-        int256 deliveredWh;
-        /// @dev Paid and charged minus received and credited: the fee.
-        int256 money;
-        /// @dev Bought plus sold.
-        uint256 tradedWh;
-    }
-
-    /// @notice Most orders and adjustments in a batch; in the worst case it stays below the limit of a transaction.
+    /// @notice Most entries in a batch; in the worst case it stays below the limit of a transaction.
     uint256 public constant MAX_ENTRIES = 400;
 
-    uint256 private constant HEADER_BYTES = 22;
+    uint256 private constant HEADER_BYTES = 26;
     uint256 private constant ORDER_BYTES = 141;
     uint256 private constant EVENT_BYTES = 53;
     uint256 private constant ADJUSTMENT_BYTES = 28;
 
-    uint8 private constant SELL = 1;
-
     /// @dev Half of the secp256k1 group order: a larger `s` is the malleable twin of a smaller one.
     uint256 private constant HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
+    uint256 private constant S_BITS = 0x7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff;
+
+    /* MEMORY OF A BATCH */
+
+    uint256 private constant TYPE_HASH = 0x400; // of the EIP-712 struct, whose 12 fields follow
+    uint256 private constant TRADER = 0x420;
+    uint256 private constant ZONE = 0x440;
+    uint256 private constant SLOT = 0x460;
+    uint256 private constant SIDE = 0x480;
+    uint256 private constant ENERGY_WH = 0x4a0;
+    uint256 private constant LIMIT = 0x4c0;
+    uint256 private constant MIN_FILL = 0x4e0;
+    uint256 private constant TIME_IN_FORCE = 0x500;
+    uint256 private constant SOURCE = 0x520;
+    uint256 private constant EXPIRY = 0x540;
+    uint256 private constant LANE = 0x560;
+    uint256 private constant ORDER_NONCE = 0x580;
+    uint256 private constant PREIMAGE = 0x5a0;
+    uint256 private constant STRUCT_HASH = 0x5c2;
+    uint256 private constant DIGEST = 0x600;
+    uint256 private constant SIGNATURE_V = 0x620;
+    uint256 private constant SIGNATURE_R = 0x640;
+    uint256 private constant SIGNATURE_S = 0x660;
+    uint256 private constant LANE_SLOT = 0x680;
+    uint256 private constant LANE_STATE = 0x6a0;
+    uint256 private constant EVENT_AT = 0x6c0;
+    uint256 private constant TALLY = 0x6e0;
+    uint256 private constant ORDERS_END = 0x700;
+    uint256 private constant EVENT_LENGTH = 0x720;
+    uint256 private constant EVENT_ENTRIES = 0x740;
 
     /// @notice Cap of the fee, in micro-currency per kWh sold.
     uint64 public immutable maxFeePerKwh;
 
-    /// @dev What has been filled of a lane's live order: nonce << 48 | filledWh. Key: trader << 16 | lane. A plain word,
-    /// since the compiler reads and writes a struct's slot once for each field.
+    /// @dev What has been filled of a lane's live order: nonce << 48 | filledWh. Key: trader << 16 | lane. Lane 0 lives in
+    /// the account's word.
     mapping(uint256 key => Word) private _lanes;
 
     constructor(
@@ -75,30 +109,24 @@ contract SettlementExchange is Vault {
     /// @inheritdoc ISettlementExchange
     function settle(bytes calldata batch) external {
         if (!isSettler[msg.sender]) revert NotSettler(msg.sender);
-        BatchState memory state = _batch;
-        if (state.paused) revert IsPaused();
+        uint256 state = _batch;
+        if (state.isPaused()) revert IsPaused();
+        (BatchHeader header, uint256 place) = _header(batch);
+        _checkHeader(header, batch.length, state.nextSequence());
 
-        uint256 header = _word(batch, 0);
-        uint64 sequence = uint64(header >> 192);
-        uint64 deliveryStart = uint64(header >> 128);
-        uint16 version = uint16(header >> 112);
-        uint256 orders = uint16(header >> 96);
-        uint256 adjustments = uint16(header >> 80);
-        _checkHeader(batch.length, sequence, state.nextSequence, deliveryStart, orders, adjustments);
+        uint256 tally;
+        bytes memory entries;
+        (place, tally, entries) = _settleOrders(place, header);
+        if (header.books() | header.fills() != 0) tally = _settleBooks(place, header, tally);
+        bytes calldata adjustments = _adjustments(batch, header);
+        int256 credited = adjustments.length == 0 ? int256(0) : _adjust(adjustments, header.deliveryStart());
 
-        Batch memory sums;
-        sums.deliveryStart = deliveryStart;
-        bytes memory entries = _settleOrders(batch, sums, orders);
-        uint256 adjustmentsAt = HEADER_BYTES + ORDER_BYTES * orders;
-        _adjust(batch, sums, adjustmentsAt, adjustments);
-
-        uint64 fee = _checkSums(sums, orders + adjustments);
-        unchecked {
-            // A fee of 64 bits a batch cannot fill 96 bits within 2^32 batches.
-            _batch = BatchState({nextSequence: sequence + 1, fees: state.fees + fee, paused: false});
+        uint64 fee = _checkSums(Tally.wrap(tally), credited, header.entries());
+        _batch = state.afterBatch(fee);
+        emit OrdersSettled(header.sequence(), header.deliveryStart(), header.version(), fee, entries);
+        if (adjustments.length != 0) {
+            emit ImbalanceSettled(header.sequence(), header.deliveryStart(), header.version(), adjustments);
         }
-        emit OrdersSettled(sequence, deliveryStart, version, fee, entries);
-        if (adjustments != 0) emit ImbalanceSettled(sequence, deliveryStart, version, batch[adjustmentsAt:]);
     }
 
     /// @inheritdoc ISettlementExchange
@@ -109,205 +137,264 @@ contract SettlementExchange is Vault {
 
     /* WHOLE BATCH */
 
-    function _checkHeader(
-        uint256 length,
-        uint64 sequence,
-        uint64 expected,
-        uint64 deliveryStart,
-        uint256 orders,
-        uint256 adjustments
-    ) private view {
-        uint256 needed =
-            HEADER_BYTES + ORDER_BYTES * orders + ADJUSTMENT_BYTES * adjustments;
-        if (length != needed) revert BadBatchLength(length, needed);
-        if (orders + adjustments > MAX_ENTRIES) revert TooManyEntries(orders + adjustments, MAX_ENTRIES);
-        if (sequence != expected) revert WrongSequence(sequence, expected);
+    /// @dev Past the batch's end calldata reads as zeros or as what follows; the length is checked against the counts
+    /// before an entry is used.
+    function _header(bytes calldata batch) private pure returns (BatchHeader header, uint256 place) {
+        assembly ("memory-safe") {
+            header := calldataload(batch.offset)
+            place := batch.offset
+        }
+    }
+
+    /// @dev What ends the batch, whose length was checked.
+    function _adjustments(bytes calldata batch, BatchHeader header)
+        private
+        pure
+        returns (bytes calldata adjustments)
+    {
+        uint256 count = header.adjustments();
+        assembly ("memory-safe") {
+            let length := mul(count, ADJUSTMENT_BYTES)
+            adjustments.length := length
+            adjustments.offset := sub(add(batch.offset, batch.length), length)
+        }
+    }
+
+    function _checkHeader(BatchHeader header, uint256 length, uint64 expected) private view {
+        unchecked {
+            uint256 needed = HEADER_BYTES + ORDER_BYTES * header.orders() + BOOK_BYTES * header.books()
+                + FILL_BYTES * header.fills() + ADJUSTMENT_BYTES * header.adjustments();
+            if (length != needed) revert BadBatchLength(length, needed);
+        }
+        uint256 entries = header.entries();
+        if (entries > MAX_ENTRIES) revert TooManyEntries(entries, MAX_ENTRIES);
+        if (header.sequence() != expected) revert WrongSequence(header.sequence(), expected);
+        uint64 deliveryStart = header.deliveryStart();
         // Slot zero would be open to accounts that never were cleared.
         if (deliveryStart > block.timestamp || deliveryStart % slotSeconds != 0 || deliveryStart == 0) {
             revert BadDeliveryStart(deliveryStart, block.timestamp);
         }
     }
 
-    function _settleOrders(bytes calldata batch, Batch memory sums, uint256 orders)
-        private
-        returns (bytes memory entries)
-    {
-        sums.orderWords = _newOrderWords(sums.deliveryStart, _domainSeparatorV4());
-        entries = new bytes(EVENT_BYTES * orders);
-        unchecked {
-            uint256 from = HEADER_BYTES;
-            for (uint256 i; i < orders; ++i) {
-                _settleOrder(batch, from, sums);
-                assembly ("memory-safe") {
-                    let to := add(add(entries, 0x20), mul(i, EVENT_BYTES))
-                    calldatacopy(to, add(batch.offset, from), EVENT_BYTES)
-                }
-                from += ORDER_BYTES;
-            }
-        }
-    }
-
     /// @dev The fee may be what the cap allows on the energy sold, and one unit of rounding for each entry.
-    function _checkSums(Batch memory sums, uint256 entries) private view returns (uint64 fee) {
-        if (sums.fillWh != 0 || sums.deliveredWh != 0) {
-            revert EnergyNotConserved(sums.fillWh, sums.deliveredWh);
+    function _checkSums(Tally tally, int256 credited, uint256 entries) private view returns (uint64) {
+        if (!tally.isBalanced()) revert EnergyNotConserved(tally.boughtWh(), tally.receivedWh());
+        unchecked {
+            // Sums of fewer than 2^16 entries of 64 bits, and the product of a cap of 64 bits and a sum of 60.
+            int256 fee = tally.paid() - credited;
+            uint256 most = uint256(maxFeePerKwh) * (tally.tradedWh() / 2) / 1000 + entries;
+            if (most > type(uint64).max) most = type(uint64).max;
+            // A negative fee is above any other as an unsigned number.
+            if (uint256(fee) > most) revert FeeOutOfRange(fee, most);
+            return uint64(uint256(fee));
         }
-        uint256 most = maxFeePerKwh * (sums.tradedWh / 2) / 1000 + entries;
-        if (most > type(uint64).max) most = type(uint64).max;
-        if (sums.money < 0 || uint256(sums.money) > most) revert FeeOutOfRange(sums.money, most);
-        return uint64(uint256(sums.money));
     }
 
-    /* ONE ORDER */
+    /* ORDERS */
 
-    function _settleOrder(bytes calldata batch, uint256 from, Batch memory sums) private {
-        uint256 head;
+    /// @dev Settles the orders of the batch at calldata position `place`. Returns where they end.
+    function _settleOrders(uint256 place, BatchHeader header)
+        private
+        returns (uint256, uint256 tally, bytes memory entries)
+    {
+        uint256 deliveryStart = header.deliveryStart();
+        uint256 count = header.orders();
+        unchecked {
+            if (count == 0) return (place + HEADER_BYTES, 0, entries);
+        }
+        _prepareMemory(deliveryStart, count);
+        uint256 left;
+        assembly ("memory-safe") {
+            place := add(place, HEADER_BYTES)
+            mstore(ORDERS_END, add(place, mul(count, ORDER_BYTES)))
+            for {} lt(place, mload(ORDERS_END)) { place := add(place, ORDER_BYTES) } {
+                let refused
+                let fill := calldataload(add(place, 21)) // zone, lane, nonce, fillWh, money, deliveredWh
+                {
+                    // The digest: the struct's words are written over those of the order before.
+                    let terms := calldataload(add(place, 53)) // energyWh, limit, minFillWh, timeInForce, source, expiry
+                    mstore(TRADER, shr(96, calldataload(place))) // trader
+                    mstore(ZONE, shr(224, fill)) // zone; deliveryStart stays at 0x60
+                    mstore(SIDE, byte(0, calldataload(add(place, 20)))) // side
+                    mstore(ENERGY_WH, shr(208, terms)) // energyWh
+                    mstore(LIMIT, signextend(5, shr(160, terms))) // limitPricePerKwh
+                    mstore(MIN_FILL, and(shr(112, terms), 0xffffffffffff)) // minFillWh
+                    mstore(TIME_IN_FORCE, byte(18, terms)) // timeInForce
+                    mstore(SOURCE, byte(19, terms)) // source
+                    mstore(EXPIRY, and(shr(64, terms), 0xffffffff)) // expiry
+                    mstore(LANE, and(shr(208, fill), 0xffff)) // lane
+                    mstore(ORDER_NONCE, and(shr(160, fill), 0xffffffffffff)) // nonce
+                    mstore(STRUCT_HASH, keccak256(TYPE_HASH, 0x1a0)) // behind 0x19 0x01 and the domain separator
+                    mstore(DIGEST, keccak256(PREIMAGE, 0x42))
+                }
+                {
+                    // The signature: the trader's, and the canonical one of its two forms.
+                    let trader := mload(TRADER)
+                    let vs := calldataload(add(place, 109))
+                    let s := and(vs, S_BITS)
+                    mstore(SIGNATURE_V, add(27, shr(255, vs)))
+                    mstore(SIGNATURE_R, calldataload(add(place, 77)))
+                    mstore(SIGNATURE_S, s)
+                    mstore(0, 0) // the precompile returns nothing for a signature of nobody
+                    pop(staticcall(gas(), 1, DIGEST, 0x80, 0, 0x20))
+                    refused := or(or(gt(s, HALF_ORDER), iszero(trader)), xor(mload(0), trader))
+                    mstore(0, trader)
+                    mstore(0x20, _accounts.slot)
+                }
+                let accountSlot := keccak256(0, 0x40)
+                let word := sload(accountSlot)
+                let side := mload(SIDE)
+                let fillWh := and(shr(112, fill), 0xffffffffffff)
+
+                // Cleared, not expired, not cancelled.
+                refused := or(refused, lt(and(shr(CLEARED_AT, word), CLEARED), deliveryStart))
+                refused := or(refused, lt(mload(EXPIRY), deliveryStart))
+                refused := or(refused, lt(mload(ORDER_NONCE), and(shr(NONCE_AT, word), NONCE)))
+                if or(refused, gt(side, 1)) { break }
+
+                switch mload(LANE)
+                case 0 {
+                    // The account lane goes on in its slot and on its side, or starts again in a later slot.
+                    let use := or(shl(1, deliveryStart), side)
+                    let last := shr(SIDE_AT, word)
+                    let filled := add(mul(eq(last, use), and(shr(FILLED_AT, word), FILLED)), fillWh)
+                    refused := iszero(or(eq(last, use), lt(last, shl(1, deliveryStart))))
+                    refused := or(refused, or(gt(filled, mload(ENERGY_WH)), gt(filled, FILLED)))
+                    word := or(and(word, VAULT_FIELDS), or(shl(SIDE_AT, use), shl(FILLED_AT, filled)))
+                }
+                default {
+                    // A higher nonce than the lane's starts a new order; the same goes on with it.
+                    mstore(0, or(shl(16, mload(TRADER)), mload(LANE)))
+                    mstore(0x20, _lanes.slot)
+                    let laneSlot := keccak256(0, 0x40)
+                    let state := sload(laneSlot)
+                    let nonce := mload(ORDER_NONCE)
+                    let filled := add(mul(eq(nonce, shr(48, state)), and(state, 0xffffffffffff)), fillWh)
+                    refused := or(lt(nonce, shr(48, state)), gt(filled, mload(ENERGY_WH)))
+                    refused := or(refused, shr(47, and(fill, 0xffffffffffff))) // as the spare bits need it
+                    mstore(LANE_SLOT, laneSlot)
+                    mstore(LANE_STATE, or(shl(48, nonce), filled))
+                }
+                if refused { break }
+
+                // Everything a seller does is what a buyer does with the sign turned. The price is held against
+                // limit * fillWh / 1000, rounded up for a buyer and down for a seller, without dividing.
+                let sign := sub(1, shl(1, side))
+                let paid := mul(sign, signextend(7, shr(48, fill)))
+                let received := and(fill, 0xffffffffffff)
+                refused := gt(received, fillWh)
+                received := mul(sign, received)
+                let bought := mul(sign, fillWh)
+                refused := or(refused, sgt(sub(mul(paid, 1000), mul(mload(LIMIT), bought)), 999))
+                word := add(sub(word, paid), shl(ENERGY_AT, received))
+                if or(refused, and(word, SPARE_BITS)) { break }
+
+                if mload(LANE) { sstore(mload(LANE_SLOT), mload(LANE_STATE)) }
+                sstore(accountSlot, word)
+                received := add(
+                    add(received, shl(BOUGHT_AT, bought)),
+                    add(shl(PAID_AT, paid), shl(TRADED_AT, fillWh))
+                )
+                mstore(TALLY, add(mload(TALLY), received))
+                let to := mload(EVENT_AT)
+                calldatacopy(to, place, EVENT_BYTES)
+                mstore(EVENT_AT, add(to, EVENT_BYTES))
+            }
+            entries := EVENT_LENGTH
+            tally := mload(TALLY)
+            left := sub(mload(ORDERS_END), place)
+        }
+        if (left != 0) _refuseOrder(place, uint64(deliveryStart));
+        return (place, tally, entries);
+    }
+
+    /// @dev Claims the memory that the constants above name, and writes there what all orders of the batch share. Addresses
+    /// that are constants save a tenth of the loop; all that the call allocated before is below them.
+    function _prepareMemory(uint256 deliveryStart, uint256 count) private view {
+        bytes32 typeHash = OrderHash.ORDER_TYPEHASH;
+        bytes32 domainSeparator = _domainSeparatorV4();
+        assembly ("memory-safe") {
+            if gt(mload(0x40), TYPE_HASH) { invalid() }
+            mstore(TYPE_HASH, typeHash)
+            mstore(SLOT, deliveryStart)
+            mstore(PREIMAGE, shl(240, 0x1901))
+            mstore(add(PREIMAGE, 2), domainSeparator)
+            mstore(TALLY, 0)
+            mstore(EVENT_LENGTH, mul(count, EVENT_BYTES))
+            mstore(EVENT_AT, EVENT_ENTRIES)
+            mstore(0x40, and(add(add(EVENT_ENTRIES, mul(count, EVENT_BYTES)), 0x3f), not(0x1f)))
+        }
+    }
+
+    /// @dev Names what the hot path refused: the same rules in the same order.
+    function _refuseOrder(uint256 place, uint64 deliveryStart) private view {
+        address trader;
         uint256 fill;
         uint256 terms;
-        uint256 signature;
+        uint8 side;
         assembly ("memory-safe") {
-            from := add(batch.offset, from)
-            head := calldataload(from) // trader, side
-            fill := calldataload(add(from, 21)) // zone, lane, nonce, fillWh, money, deliveredWh
-            terms := calldataload(add(from, 53)) // energyWh, limit, minFillWh, timeInForce, source, expiry
-            signature := add(from, 77) // r, vs
+            trader := shr(96, calldataload(place))
+            side := byte(0, calldataload(add(place, 20)))
+            fill := calldataload(add(place, 21))
+            terms := calldataload(add(place, 53))
         }
-        address trader = address(uint160(head >> 96));
-
-        _checkSignature(trader, _digest(sums.orderWords, head, fill, terms), sums.orderWords, signature);
-        Word storage word = _accounts[trader];
-        uint256 account = word.value;
-        _checkStanding(sums.deliveryStart, trader, account.clearedUntil(), uint32(terms >> 64));
-        _fillLane(trader, account.minNonce(), fill, uint48(terms >> 208));
-        word.value = _exchange(sums, trader, account, uint8(head >> 88), fill, int48(uint48(terms >> 160)));
-    }
-
-    /// @dev EIP-2098 signature at the calldata position `signature`; memory as `_newOrderWords` says.
-    function _checkSignature(address trader, bytes32 digest, uint256 words, uint256 signature) private view {
-        address signer;
-        uint256 s;
-        assembly ("memory-safe") {
-            let vs := calldataload(add(signature, 0x20))
-            let scratch := add(words, 0x200)
-            s := shr(1, shl(1, vs))
-            mstore(scratch, digest)
-            mstore(add(scratch, 0x20), add(27, shr(255, vs)))
-            mstore(add(scratch, 0x40), calldataload(signature))
-            mstore(add(scratch, 0x60), s)
-            mstore(0, 0) // the precompile returns nothing for a signature of nobody
-            pop(staticcall(gas(), 1, scratch, 0x80, 0, 0x20))
-            signer := mload(0)
+        _refuseSignature(trader);
+        uint256 word = _accounts[trader].value;
+        if (word.clearedUntil() < deliveryStart) {
+            revert NotCleared(trader, word.clearedUntil(), deliveryStart);
         }
-        if (s > HALF_ORDER || signer == address(0) || signer != trader) revert BadSignature(trader, digest);
-    }
-
-    function _checkStanding(uint64 deliveryStart, address trader, uint40 clearedUntil, uint32 expiry)
-        private
-        pure
-    {
-        if (clearedUntil < deliveryStart) revert NotCleared(trader, clearedUntil, deliveryStart);
+        uint32 expiry = uint32(terms >> 64);
         if (expiry < deliveryStart) revert OrderExpired(trader, expiry, deliveryStart);
-    }
-
-    /// @dev A higher nonce than the lane's starts a new order; the same continues it; a lower one was replaced.
-    function _fillLane(address trader, uint48 minNonce, uint256 fill, uint48 energyWh) private {
         uint16 lane = uint16(fill >> 208);
         uint48 nonce = uint48(fill >> 160);
-        uint256 filledWh = uint48(fill >> 112);
-        if (nonce < minNonce) revert OrderVoid(trader, lane, nonce, minNonce);
-        Word storage word = _lanes[_laneKey(trader, lane)];
-        uint256 state = word.value;
-        uint48 liveNonce = uint48(state >> 48);
-        if (nonce < liveNonce) revert OrderVoid(trader, lane, nonce, liveNonce);
-        unchecked {
-            if (nonce == liveNonce) filledWh += uint48(state); // 48 bits each
-        }
-        if (filledWh > energyWh) revert OverFilled(trader, lane, filledWh, energyWh);
-        word.value = uint256(nonce) << 48 | filledWh;
-    }
-
-    /// @dev Everything a seller does is what a buyer does with the sign turned. `money` is held against
-    /// `limit * fill / 1000`, rounded up for a buyer and down for a seller, without dividing.
-    function _exchange(
-        Batch memory sums,
-        address trader,
-        uint256 account,
-        uint8 side,
-        uint256 fill,
-        int48 limit
-    ) private pure returns (uint256) {
+        if (nonce < word.minNonce()) revert OrderVoid(trader, lane, nonce, word.minNonce());
+        if (side > 1) revert BadSide(trader, side);
         uint48 fillWh = uint48(fill >> 112);
-        int64 money = int64(uint64(fill >> 48));
-        uint48 deliveredWh = uint48(fill);
-        if (side > SELL) revert BadSide(trader, side);
-        if (deliveredWh > fillWh) revert OverDelivered(trader, deliveredWh, fillWh);
-        unchecked {
-            // 64-bit money, 96-bit products and at most MAX_ENTRIES of them: nothing here can fill 256 bits.
-            int256 sign = 1 - 2 * int256(uint256(side));
-            int256 worseByNano = sign * (int256(money) * 1000 - int256(limit) * int256(uint256(fillWh)));
-            if (worseByNano >= 1000) revert WorseThanLimit(trader, money, limit, fillWh);
-            int256 paid = sign * money;
-            int256 receivedWh = sign * int256(uint256(deliveredWh));
-            sums.fillWh += sign * int256(uint256(fillWh));
-            sums.deliveredWh += receivedWh;
-            sums.money += paid;
-            sums.tradedWh += fillWh;
-            return account.exchanged(trader, -paid, receivedWh);
+        uint48 energyWh = uint48(terms >> 208);
+        if (lane == 0) _refuseSlot(trader, word, side, deliveryStart, fillWh, energyWh);
+        else _refuseLane(trader, lane, nonce, fillWh, energyWh);
+        int48 limit = int48(uint48(terms >> 160));
+        _refuseExchange(trader, word, side, fillWh, int64(uint64(fill >> 48)), uint48(fill), limit);
+    }
+
+    function _refuseSignature(address trader) private pure {
+        bytes32 digest;
+        bytes32 r;
+        uint256 s;
+        uint8 v;
+        assembly ("memory-safe") {
+            digest := mload(DIGEST)
+            v := mload(SIGNATURE_V)
+            r := mload(SIGNATURE_R)
+            s := mload(SIGNATURE_S)
+        }
+        if (s > HALF_ORDER || trader == address(0) || ecrecover(digest, v, r, bytes32(s)) != trader) {
+            revert BadSignature(trader, digest);
         }
     }
 
-    /// @dev Hashes the order in place: the struct's words are written over those of the order before.
-    function _digest(uint256 words, uint256 head, uint256 fill, uint256 terms)
+    function _refuseLane(address trader, uint16 lane, uint48 nonce, uint256 fillWh, uint48 energyWh)
         private
-        pure
-        returns (bytes32 digest)
+        view
     {
-        assembly ("memory-safe") {
-            mstore(add(words, 0x20), shr(96, head)) // trader
-            mstore(add(words, 0x40), shr(224, fill)) // zone; deliveryStart stays at 0x60
-            mstore(add(words, 0x80), and(shr(88, head), 0xff)) // side
-            mstore(add(words, 0xa0), shr(208, terms)) // energyWh
-            mstore(add(words, 0xc0), signextend(5, shr(160, terms))) // limitPricePerKwh
-            mstore(add(words, 0xe0), and(shr(112, terms), 0xffffffffffff)) // minFillWh
-            mstore(add(words, 0x100), byte(18, terms)) // timeInForce
-            mstore(add(words, 0x120), byte(19, terms)) // source
-            mstore(add(words, 0x140), and(shr(64, terms), 0xffffffff)) // expiry
-            mstore(add(words, 0x160), and(shr(208, fill), 0xffff)) // lane
-            mstore(add(words, 0x180), and(shr(160, fill), 0xffffffffffff)) // nonce
-            mstore(add(words, 0x1c2), keccak256(words, 0x1a0)) // behind 0x19 0x01 and the domain separator
-            digest := keccak256(add(words, 0x1a0), 0x42)
-        }
-    }
-
-    /// @dev Memory of a batch: 0x000 the 13 words of the EIP-712 struct, 0x1a0 the 66 bytes of the digest's preimage,
-    /// 0x200 the four words for the precompile. What all orders share is written here, once.
-    function _newOrderWords(uint64 deliveryStart, bytes32 domainSeparator)
-        private
-        pure
-        returns (uint256 words)
-    {
-        bytes32 typeHash = OrderHash.ORDER_TYPEHASH;
-        assembly ("memory-safe") {
-            words := mload(0x40)
-            mstore(0x40, add(words, 0x280))
-            mstore(words, typeHash)
-            mstore(add(words, 0x60), deliveryStart)
-            mstore(add(words, 0x1a0), shl(240, 0x1901))
-            mstore(add(words, 0x1a2), domainSeparator)
-        }
+        uint256 state = _lanes[_laneKey(trader, lane)].value;
+        uint48 live = uint48(state >> 48);
+        if (nonce < live) revert OrderVoid(trader, lane, nonce, live);
+        if (nonce == live) fillWh += uint48(state);
+        if (fillWh > energyWh) revert OverFilled(trader, lane, fillWh, energyWh);
     }
 
     /* IMBALANCE */
 
-    function _adjust(bytes calldata batch, Batch memory sums, uint256 from, uint256 adjustments) private {
-        for (uint256 i; i < adjustments; ++i) {
-            uint256 word = _word(batch, from + i * ADJUSTMENT_BYTES);
-            address account = address(uint160(word >> 96));
-            int64 money = int64(uint64(word >> 32));
-            if (money < 0) _charge(account, uint256(-int256(money)), sums.deliveryStart);
+    function _adjust(bytes calldata adjustments, uint64 deliveryStart) private returns (int256 credited) {
+        for (uint256 from; from < adjustments.length; from += ADJUSTMENT_BYTES) {
+            bytes calldata entry = adjustments[from:];
+            address account = address(bytes20(entry));
+            int64 money = int64(uint64(bytes8(entry[20:])));
+            if (money < 0) _charge(account, uint256(-int256(money)), deliveryStart);
             Word storage balance = _accounts[account];
-            balance.value = balance.value.exchanged(account, money, 0);
-            sums.money -= money;
+            balance.value = balance.value.movedCash(account, money);
+            credited += money;
         }
     }
 
@@ -335,13 +422,5 @@ contract SettlementExchange is Vault {
 
     function _laneKey(address trader, uint16 lane) private pure returns (uint256) {
         return uint256(uint160(trader)) << 16 | lane;
-    }
-
-    /// @dev 32 bytes of the batch. Past its end calldata reads as zeros or as what follows; the length is checked
-    /// against the counts before an entry is used.
-    function _word(bytes calldata batch, uint256 from) private pure returns (uint256 word) {
-        assembly ("memory-safe") {
-            word := calldataload(add(batch.offset, from))
-        }
     }
 }

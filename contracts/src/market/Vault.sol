@@ -14,6 +14,7 @@ import {IParticipantMirror, IParticipantRegistry} from "../interfaces/IParticipa
 import {ISettlementErrors} from "../interfaces/ISettlementErrors.sol";
 import {ISettlementExchange} from "../interfaces/ISettlementExchange.sol";
 import {AccountWord} from "./AccountWord.sol";
+import {BatchWord} from "./BatchWord.sol";
 import {OrderHash} from "./OrderHash.sol";
 
 /// @title Accounts of money and energy: what comes in, what goes out, who may move it.
@@ -28,13 +29,7 @@ abstract contract Vault is
 {
     using SafeERC20 for IERC20;
     using AccountWord for uint256;
-
-    /// @dev One storage slot for all that a batch changes once.
-    struct BatchState {
-        uint64 nextSequence;
-        uint96 fees;
-        bool paused;
-    }
+    using BatchWord for uint256;
 
     /// @dev One storage slot. `budget` is what is left of it; `chargedInSlot` belongs to `lastSlot`.
     struct MandateState {
@@ -59,6 +54,9 @@ abstract contract Vault is
 
     uint32 private constant MAX_DELAY = 1 hours;
 
+    /// @dev Slots that began longer than this before an account's first mandate share one budget.
+    uint32 private constant FIRST_MANDATE_REACH = 1 hours;
+
     /// @dev Flag of IParticipantRegistry.Participant.
     uint8 private constant FROZEN = 4;
 
@@ -80,7 +78,8 @@ abstract contract Vault is
 
     mapping(address account => bool) public isSettler;
 
-    BatchState internal _batch;
+    /// @dev All that a batch changes once, packed as `BatchWord` says.
+    uint256 internal _batch;
 
     /// @dev Packed as `AccountWord` says.
     mapping(address account => Word) internal _accounts;
@@ -105,7 +104,7 @@ abstract contract Vault is
     }
 
     modifier whenNotPaused() {
-        if (_batch.paused) revert IsPaused();
+        if (_batch.isPaused()) revert IsPaused();
         _;
     }
 
@@ -180,9 +179,9 @@ abstract contract Vault is
     /// @inheritdoc ISettlementExchange
     function withdrawFees(address to, uint96 cash) external restricted nonReentrant {
         if (to == address(0) || cash == 0) revert ZeroAmount();
-        uint96 collected = _batch.fees;
+        uint256 collected = _batch.fees();
         if (collected < cash) revert InsufficientFees(collected, cash);
-        _batch.fees = collected - cash;
+        _batch = _batch.withoutFees(cash);
         emit FeesWithdrawn(to, cash);
         paymentToken.safeTransfer(to, cash);
     }
@@ -215,6 +214,8 @@ abstract contract Vault is
         state.budget = mandate.budget;
         state.expiry = mandate.expiry;
         state.nonce = mandate.nonce;
+        // Otherwise each slot since 1970 would begin with a budget of its own.
+        if (state.lastSlot == 0) state.lastSlot = uint32(block.timestamp - FIRST_MANDATE_REACH);
         emit MandateSet(mandate.account, perSlot, mandate.budget, mandate.expiry, mandate.nonce);
     }
 
@@ -242,13 +243,13 @@ abstract contract Vault is
 
     /// @inheritdoc ISettlementExchange
     function pause() external restricted {
-        _batch.paused = true;
+        _batch = _batch.withPause(true);
         emit Paused(msg.sender);
     }
 
     /// @inheritdoc ISettlementExchange
     function unpause() external restricted {
-        _batch.paused = false;
+        _batch = _batch.withPause(false);
         emit Unpaused(msg.sender);
     }
 
@@ -285,23 +286,33 @@ abstract contract Vault is
     }
 
     /// @inheritdoc ISettlementExchange
-    function clearanceOf(address account) external view returns (uint40 clearedUntil) {
+    function clearanceOf(address account) external view returns (uint32 clearedUntil) {
         return _accounts[account].value.clearedUntil();
     }
 
     /// @inheritdoc ISettlementExchange
+    function accountLaneOf(address account)
+        external
+        view
+        returns (uint32 deliveryStart, uint8 side, uint32 filledWh)
+    {
+        uint256 word = _accounts[account].value;
+        return (word.lastSlot(), word.lastSide(), word.filledWh());
+    }
+
+    /// @inheritdoc ISettlementExchange
     function fees() external view returns (uint256) {
-        return _batch.fees;
+        return _batch.fees();
     }
 
     /// @inheritdoc ISettlementExchange
     function paused() external view returns (bool) {
-        return _batch.paused;
+        return _batch.isPaused();
     }
 
     /// @inheritdoc ISettlementExchange
     function nextSequence() external view returns (uint64) {
-        return _batch.nextSequence;
+        return _batch.nextSequence();
     }
 
     /// @inheritdoc ISettlementExchange

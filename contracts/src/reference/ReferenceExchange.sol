@@ -20,6 +20,20 @@ contract ReferenceExchange is ISettlementErrors {
         uint48 deliveredWh;
     }
 
+    struct MandateFill {
+        uint16 index;
+        uint8 side;
+        uint32 fillWh;
+        int48 money;
+        uint32 deliveredWh;
+    }
+
+    /// @dev The fills of mandates of one book.
+    struct BookFills {
+        uint32 book;
+        MandateFill[] fills;
+    }
+
     struct Adjustment {
         address account;
         int64 money;
@@ -30,14 +44,29 @@ contract ReferenceExchange is ISettlementErrors {
         uint64 deliveryStart;
         uint16 version;
         Fill[] fills;
+        BookFills[] books;
         Adjustment[] adjustments;
     }
 
+    /// @dev The last three are the account lane: the last slot it was used for, on which side, and how much was filled.
     struct Account {
         uint256 cash;
         uint256 energyWh;
         uint256 minNonce;
         uint256 clearedUntil;
+        uint256 lastSlot;
+        uint256 lastSide;
+        uint256 filledWh;
+    }
+
+    /// @dev A fill of an order or of a mandate, whoever said the terms.
+    struct Exchange {
+        address trader;
+        uint8 side;
+        int48 limitPricePerKwh;
+        uint48 fillWh;
+        int64 money;
+        uint48 deliveredWh;
     }
 
     struct Lane {
@@ -73,6 +102,12 @@ contract ReferenceExchange is ISettlementErrors {
     mapping(address account => Account) public accounts;
     mapping(address account => mapping(uint16 lane => Lane)) public lanes;
     mapping(address account => MandateState) public mandates;
+    mapping(uint32 book => ISettlementExchange.TradingMandate[]) private _books;
+
+    /// @dev What an account's word can hold, and what the account lane counts in a slot.
+    uint256 private constant MOST_CASH = 2 ** 63 - 1;
+    uint256 private constant MOST_ENERGY_WH = 2 ** 47 - 1;
+    uint256 private constant MOST_FILLED_WH = 2 ** 31 - 1;
 
     constructor(bytes32 domainSeparator_, uint256 slotSeconds_, uint256 maxFeePerKwh_, uint256 maxEntries_) {
         domainSeparator = domainSeparator_;
@@ -90,8 +125,18 @@ contract ReferenceExchange is ISettlementErrors {
         (mandate.budgetPerSlot, mandate.budget, mandate.expiry) = (budgetPerSlot, budget, expiry);
     }
 
+    /// @notice A book that was registered with these mandates.
+    function loadBook(uint32 book, ISettlementExchange.TradingMandate[] calldata entries) external {
+        for (uint256 i; i < entries.length; ++i) {
+            _books[book].push(entries[i]);
+        }
+    }
+
     function settle(Batch calldata batch) external {
         uint256 entries = batch.fills.length + batch.adjustments.length;
+        for (uint256 i; i < batch.books.length; ++i) {
+            entries += batch.books[i].fills.length;
+        }
         if (entries > maxEntries) revert TooManyEntries(entries, maxEntries);
         if (batch.sequence != nextSequence) revert WrongSequence(batch.sequence, nextSequence);
         bool begun = batch.deliveryStart <= block.timestamp;
@@ -103,6 +148,9 @@ contract ReferenceExchange is ISettlementErrors {
         Sums memory sums;
         for (uint256 i; i < batch.fills.length; ++i) {
             _settleOrder(batch.fills[i], batch.deliveryStart, sums);
+        }
+        for (uint256 i; i < batch.books.length; ++i) {
+            _settleBook(batch.books[i], batch.deliveryStart, sums);
         }
         for (uint256 i; i < batch.adjustments.length; ++i) {
             _adjust(batch.adjustments[i], batch.deliveryStart, sums);
@@ -132,23 +180,80 @@ contract ReferenceExchange is ISettlementErrors {
         }
         if (order.expiry < deliveryStart) revert OrderExpired(order.trader, order.expiry, deliveryStart);
 
-        _fillLane(order, account, fill.fillWh);
-        if (order.side > 1) revert BadSide(order.trader, order.side);
-        if (fill.deliveredWh > fill.fillWh) {
-            revert OverDelivered(order.trader, fill.deliveredWh, fill.fillWh);
-        }
-        _requireWithinLimit(order, fill);
-        if (order.side == 0) _buy(fill, sums);
-        else _sell(fill, sums);
-    }
-
-    function _fillLane(ISettlementExchange.Order memory order, Account storage account, uint48 fillWh)
-        private
-    {
-        Lane storage lane = lanes[order.trader][order.lane];
         if (order.nonce < account.minNonce) {
             revert OrderVoid(order.trader, order.lane, order.nonce, uint48(account.minNonce));
         }
+        if (order.side > 1) revert BadSide(order.trader, order.side);
+        if (order.lane == 0) _useSlot(order.trader, order.side, deliveryStart, fill.fillWh, order.energyWh);
+        else _fillLane(order, fill.fillWh);
+        _exchange(
+            Exchange(
+                order.trader, order.side, order.limitPricePerKwh, fill.fillWh, fill.money, fill.deliveredWh
+            ),
+            sums
+        );
+    }
+
+    function _settleBook(BookFills calldata section, uint64 deliveryStart, Sums memory sums) private {
+        if (section.fills.length == 0) revert EmptySection(section.book);
+        ISettlementExchange.TradingMandate[] storage book = _books[section.book];
+        if (book.length == 0) revert UnknownBook(section.book);
+        uint32 validFrom;
+        uint32 expiry = type(uint32).max;
+        for (uint256 i; i < book.length; ++i) {
+            if (book[i].validFrom > validFrom) validFrom = book[i].validFrom;
+            if (book[i].expiry < expiry) expiry = book[i].expiry;
+        }
+        if (deliveryStart < validFrom || expiry < deliveryStart) {
+            revert BookNotInForce(section.book, validFrom, expiry, deliveryStart);
+        }
+        for (uint256 i; i < section.fills.length; ++i) {
+            MandateFill calldata fill = section.fills[i];
+            if (fill.index >= book.length) revert NotInBook(section.book, fill.index, book.length);
+            _fillMandate(book[fill.index], fill, deliveryStart, sums);
+        }
+    }
+
+    function _fillMandate(
+        ISettlementExchange.TradingMandate memory mandate,
+        MandateFill calldata fill,
+        uint64 deliveryStart,
+        Sums memory sums
+    ) private {
+        Account storage account = accounts[mandate.account];
+        if (mandate.nonce < account.minNonce) {
+            revert MandateVoid(mandate.account, mandate.nonce, uint48(account.minNonce));
+        }
+        if (account.clearedUntil < deliveryStart) {
+            revert NotCleared(mandate.account, account.clearedUntil, deliveryStart);
+        }
+        _useSlot(mandate.account, fill.side, deliveryStart, fill.fillWh, mandate.maxWhPerSlot);
+        int48 limit = fill.side == 0 ? mandate.maxBuyPricePerKwh : mandate.minSellPricePerKwh;
+        _exchange(
+            Exchange(mandate.account, fill.side, limit, fill.fillWh, fill.money, fill.deliveredWh), sums
+        );
+    }
+
+    /// @dev The account lane: one slot, one side and one count at a time, whoever fills.
+    function _useSlot(address trader, uint8 side, uint64 deliveryStart, uint256 fillWh, uint48 mostWh)
+        private
+    {
+        Account storage account = accounts[trader];
+        if (account.lastSlot > deliveryStart) {
+            revert SlotPassed(trader, deliveryStart, uint32(account.lastSlot));
+        }
+        uint256 filledWh = fillWh;
+        if (account.lastSlot == deliveryStart) {
+            if (account.lastSide != side) revert OtherSide(trader, side, deliveryStart);
+            filledWh += account.filledWh;
+        }
+        if (filledWh > mostWh || filledWh > MOST_FILLED_WH) revert OverFilled(trader, 0, filledWh, mostWh);
+        (account.lastSlot, account.lastSide, account.filledWh) = (deliveryStart, side, filledWh);
+    }
+
+    /// @dev A lane of its own: the order with the highest nonce lives.
+    function _fillLane(ISettlementExchange.Order memory order, uint48 fillWh) private {
+        Lane storage lane = lanes[order.trader][order.lane];
         if (order.nonce < lane.nonce) {
             revert OrderVoid(order.trader, order.lane, order.nonce, uint48(lane.nonce));
         }
@@ -158,19 +263,30 @@ contract ReferenceExchange is ISettlementErrors {
         (lane.nonce, lane.filledWh) = (order.nonce, filledWh);
     }
 
-    function _buy(Fill calldata fill, Sums memory sums) private {
-        _pay(fill.order.trader, fill.money);
-        accounts[fill.order.trader].energyWh += fill.deliveredWh;
+    function _exchange(Exchange memory fill, Sums memory sums) private {
+        if (fill.deliveredWh > fill.fillWh) {
+            revert OverDelivered(fill.trader, fill.deliveredWh, fill.fillWh);
+        }
+        _requireWithinLimit(fill);
+        if (fill.side == 0) _buy(fill, sums);
+        else _sell(fill, sums);
+    }
+
+    function _buy(Exchange memory fill, Sums memory sums) private {
+        _pay(fill.trader, fill.money);
+        Account storage account = accounts[fill.trader];
+        if (account.energyWh + fill.deliveredWh > MOST_ENERGY_WH) revert BalanceTooLarge(fill.trader);
+        account.energyWh += fill.deliveredWh;
         sums.boughtWh += fill.fillWh;
         sums.receivedWh += fill.deliveredWh;
         sums.paid += fill.money;
     }
 
-    function _sell(Fill calldata fill, Sums memory sums) private {
-        Account storage account = accounts[fill.order.trader];
-        _pay(fill.order.trader, -int256(fill.money));
+    function _sell(Exchange memory fill, Sums memory sums) private {
+        Account storage account = accounts[fill.trader];
+        _pay(fill.trader, -int256(fill.money));
         if (account.energyWh < fill.deliveredWh) {
-            revert InsufficientEnergy(fill.order.trader, account.energyWh, fill.deliveredWh);
+            revert InsufficientEnergy(fill.trader, account.energyWh, fill.deliveredWh);
         }
         account.energyWh -= fill.deliveredWh;
         sums.soldWh += fill.fillWh;
@@ -204,6 +320,7 @@ contract ReferenceExchange is ISettlementErrors {
     function _pay(address owner, int256 money) private {
         Account storage account = accounts[owner];
         if (money <= 0) {
+            if (account.cash + uint256(-money) > MOST_CASH) revert BalanceTooLarge(owner);
             account.cash += uint256(-money);
             return;
         }
@@ -211,12 +328,12 @@ contract ReferenceExchange is ISettlementErrors {
         account.cash -= uint256(money);
     }
 
-    function _requireWithinLimit(ISettlementExchange.Order memory order, Fill calldata fill) private pure {
-        int256 limitNano = int256(order.limitPricePerKwh) * int256(uint256(fill.fillWh));
-        bool worse = order.side == 0
+    function _requireWithinLimit(Exchange memory fill) private pure {
+        int256 limitNano = int256(fill.limitPricePerKwh) * int256(uint256(fill.fillWh));
+        bool worse = fill.side == 0
             ? fill.money > _cashUp(limitNano)  // a buyer pays at most this
             : fill.money < _cashDown(limitNano); // a seller receives at least this
-        if (worse) revert WorseThanLimit(order.trader, fill.money, order.limitPricePerKwh, fill.fillWh);
+        if (worse) revert WorseThanLimit(fill.trader, fill.money, fill.limitPricePerKwh, fill.fillWh);
     }
 
     /// @dev Towards minus infinity.

@@ -38,3 +38,43 @@ contract ReentrantToken is ERC20("Reentrant", "RE") {
         if (!ok) reason = data;
     }
 }
+
+/// @notice Everybody's balance can be cut in half.
+contract RebasingToken is ERC20("Rebasing", "REB") {
+    uint256 private _divisor = 1;
+
+    function mint(address to, uint256 amount) external {
+        _mint(to, amount);
+    }
+
+    function halve() external {
+        _divisor *= 2;
+    }
+
+    function balanceOf(address account) public view override returns (uint256) {
+        return super.balanceOf(account) / _divisor;
+    }
+
+    function _update(address from, address to, uint256 amount) internal override {
+        super._update(from, to, amount * _divisor);
+    }
+}
+
+/// @notice Transfers as others do, but returns nothing, as some old tokens.
+contract NoReturnToken {
+    mapping(address account => uint256) public balanceOf;
+
+    function mint(address to, uint256 amount) external {
+        balanceOf[to] += amount;
+    }
+
+    function transferFrom(address from, address to, uint256 amount) external {
+        balanceOf[from] -= amount;
+        balanceOf[to] += amount;
+    }
+
+    function transfer(address to, uint256 amount) external {
+        balanceOf[msg.sender] -= amount;
+        balanceOf[to] += amount;
+    }
+}

@@ -30,8 +30,29 @@ contract DifferentialTest is Fixture, ISettlementErrors {
             address account = vm.addr(keys[i]);
             (uint256 cash, uint256 energyWh, uint48 minNonce) = exchange.accountOf(account);
             uint256 clearedUntil = exchange.clearanceOf(account);
-            model.loadAccount(account, ReferenceExchange.Account(cash, energyWh, minNonce, clearedUntil));
+            model.loadAccount(
+                account, ReferenceExchange.Account(cash, energyWh, minNonce, clearedUntil, 0, 0, 0)
+            );
             model.loadMandate(account, 2000, 5000, T + 365 days);
+        }
+        openBooks();
+    }
+
+    /// @dev The first book is in force in both slots, the second only in the earlier one. Cleo revoked some of hers.
+    function openBooks() private {
+        for (uint256 k; k < 2; ++k) {
+            uint256[] memory signers = new uint256[](4);
+            ISettlementExchange.TradingMandate[] memory mandates = new ISettlementExchange.TradingMandate[](4);
+            for (uint256 i; i < 4; ++i) {
+                signers[i] = keys[i % 3];
+                mandates[i] = tradingMandateOf(signers[i]);
+                mandates[i].maxBuyPricePerKwh = 400_000;
+                mandates[i].minSellPricePerKwh = -50_000;
+                mandates[i].maxWhPerSlot = uint32(700 * (i + 1));
+                mandates[i].nonce = uint48(i == 2 ? 1 : 9);
+                if (k == 1 && i == 3) mandates[i].expiry = uint32(T);
+            }
+            model.loadBook(registerBook(signers, mandates), mandates);
         }
     }
 
@@ -47,7 +68,7 @@ contract DifferentialTest is Fixture, ISettlementErrors {
 
     /// @dev The comparison means little unless most kinds of verdict turn up.
     function test_08_generator__reaches_success_and_most_errors() public {
-        bytes4[12] memory wanted = [
+        bytes4[18] memory wanted = [
             bytes4(0),
             BadSignature.selector,
             NotCleared.selector,
@@ -59,11 +80,17 @@ contract DifferentialTest is Fixture, ISettlementErrors {
             EnergyNotConserved.selector,
             FeeOutOfRange.selector,
             MandateExceeded.selector,
-            WrongSequence.selector
+            WrongSequence.selector,
+            SlotPassed.selector,
+            OtherSide.selector,
+            MandateVoid.selector,
+            NotInBook.selector,
+            BookNotInForce.selector,
+            EmptySection.selector
         ];
         uint256 seen;
         uint256 state = vm.snapshotState();
-        for (uint256 i; i < 600 && seen != (1 << wanted.length) - 1; ++i) {
+        for (uint256 i; i < 1500 && seen != (1 << wanted.length) - 1; ++i) {
             seed = uint256(keccak256(abi.encode("generator", i)));
             ReferenceExchange.Batch memory batch = randomBatch();
             if (random(3) == 0) spoil(batch);
@@ -93,10 +120,7 @@ contract DifferentialTest is Fixture, ISettlementErrors {
         assertEq(exchange.fees(), model.fees(), "fees");
         for (uint256 i; i < keys.length; ++i) {
             address account = vm.addr(keys[i]);
-            (uint256 cash, uint256 energyWh,) = exchange.accountOf(account);
-            (uint256 modelCash, uint256 modelEnergyWh,,) = model.accounts(account);
-            assertEq(cash, modelCash, "cash");
-            assertEq(energyWh, modelEnergyWh, "energy");
+            compareAccount(account);
             (, uint64 budget,,) = exchange.mandateOf(account);
             (, uint256 modelBudget,,,) = model.mandates(account);
             assertEq(budget, modelBudget, "budget");
@@ -107,6 +131,28 @@ contract DifferentialTest is Fixture, ISettlementErrors {
                 assertEq(filledWh, modelFilledWh, "lane fill");
             }
         }
+    }
+
+    function compareAccount(address account) private view {
+        ReferenceExchange.Account memory expected;
+        (
+            expected.cash,
+            expected.energyWh,
+            expected.minNonce,
+            expected.clearedUntil,
+            expected.lastSlot,
+            expected.lastSide,
+            expected.filledWh
+        ) = model.accounts(account);
+        (uint256 cash, uint256 energyWh, uint48 minNonce) = exchange.accountOf(account);
+        assertEq(cash, expected.cash, "cash");
+        assertEq(energyWh, expected.energyWh, "energy");
+        assertEq(minNonce, expected.minNonce, "nonce floor");
+        assertEq(exchange.clearanceOf(account), expected.clearedUntil, "clearance");
+        (uint32 slot, uint8 side, uint32 filledWh) = exchange.accountLaneOf(account);
+        assertEq(slot, expected.lastSlot, "slot");
+        assertEq(side, expected.lastSide, "side");
+        assertEq(filledWh, expected.filledWh, "filled in the slot");
     }
 
     /* RANDOM BATCHES */
@@ -123,6 +169,10 @@ contract DifferentialTest is Fixture, ISettlementErrors {
             int48 fee = int48(int256(random(20_000)));
             batch.fills[2 * i] = randomFill(batch.deliveryStart, 0, price + fee, fillWh, deliveredWh);
             batch.fills[2 * i + 1] = randomFill(batch.deliveryStart, 1, price, fillWh, deliveredWh);
+        }
+        batch.books = new ReferenceExchange.BookFills[](random(3));
+        for (uint256 i; i < batch.books.length; ++i) {
+            batch.books[i] = randomBook();
         }
         for (uint256 i; i + 1 < batch.adjustments.length; i += 2) {
             int64 money = int64(int256(random(1500)));
@@ -151,6 +201,22 @@ contract DifferentialTest is Fixture, ISettlementErrors {
         fill.deliveredWh = deliveredWh;
     }
 
+    /// @dev Pairs, as with orders; now and then of a mandate or a book that is not there.
+    function randomBook() private returns (ReferenceExchange.BookFills memory section) {
+        section.book = uint32(1 + random(random(8) == 0 ? 3 : 2));
+        section.fills = new ReferenceExchange.MandateFill[](random(16) == 0 ? 0 : 2 + 2 * random(2));
+        for (uint256 i; i + 1 < section.fills.length; i += 2) {
+            uint32 fillWh = uint32(random(500));
+            uint32 deliveredWh = uint32(random(uint256(fillWh) + 1));
+            int48 money =
+                int48(int256(random(400_000))) * int48(uint48(fillWh)) / 1000 - int48(int256(random(20)));
+            uint16 buyer = uint16(random(random(10) == 0 ? 6 : 4));
+            section.fills[i] = ReferenceExchange.MandateFill(buyer, 0, fillWh, money, deliveredWh);
+            uint16 seller = uint16(random(4));
+            section.fills[i + 1] = ReferenceExchange.MandateFill(seller, 1, fillWh, money, deliveredWh);
+        }
+    }
+
     /// @dev Breaks one thing.
     function spoil(ReferenceExchange.Batch memory batch) private {
         uint256 kind = random(12);
@@ -158,6 +224,9 @@ contract DifferentialTest is Fixture, ISettlementErrors {
         if (kind == 1) batch.deliveryStart += uint64(random(2) == 0 ? SLOT : 1);
         if (kind == 2 && batch.adjustments.length != 0) {
             batch.adjustments[0].money -= int64(int256(random(10_000)));
+        }
+        if (kind >= 6 && batch.books.length != 0 && batch.books[0].fills.length != 0) {
+            return spoil(batch.books[0].fills[random(batch.books[0].fills.length)], kind);
         }
         if (batch.fills.length == 0) return;
         ReferenceExchange.Fill memory fill = batch.fills[random(batch.fills.length)];
@@ -168,6 +237,15 @@ contract DifferentialTest is Fixture, ISettlementErrors {
         if (kind == 7) fill.money += int64(int256(random(4_000_000))) - 2_000_000;
         if (kind == 8) fill.order.energyWh += 1;
         if (kind >= 9) resign(fill, kind);
+    }
+
+    function spoil(ReferenceExchange.MandateFill memory fill, uint256 kind) private {
+        if (kind == 6) fill.deliveredWh += uint32(1 + random(500));
+        if (kind == 7) fill.money += int48(int256(random(4_000_000))) - 2_000_000;
+        if (kind == 8) fill.fillWh += uint32(random(5000));
+        if (kind == 9) fill.side ^= 1;
+        if (kind == 10) fill.index = uint16(random(1 << 15));
+        if (kind == 11) (fill.money, fill.fillWh) = (type(int48).min, type(uint32).max);
     }
 
     /// @dev Properly signed, but bad.

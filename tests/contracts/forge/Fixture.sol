@@ -71,12 +71,18 @@ abstract contract Fixture is Base {
         energy.setLedger(address(ledger));
         exchange.setLedger(address(ledger));
         registry.setMirrors(IParticipantMirror(exchange), IMeterMirror(ledger));
+        registry.setZone(ZONE, "TEST");
         exchange.setSettler(OPERATOR, true);
         ledger.setAttester(OPERATOR, true);
         allow(address(registry), ParticipantRegistry.setParticipant.selector, Roles.REGISTRAR);
         allow(address(registry), ParticipantRegistry.setMeter.selector, Roles.REGISTRAR);
+        allow(address(registry), ParticipantRegistry.setParticipants.selector, Roles.REGISTRAR);
+        allow(address(registry), ParticipantRegistry.setMeters.selector, Roles.REGISTRAR);
+        allow(address(ledger), ProductionLedger.setPowerCap.selector, Roles.REGISTRAR);
+        allow(address(ledger), ProductionLedger.setSignatureRequired.selector, Roles.REGISTRAR);
         allow(address(euro), PaymentToken.mint.selector, Roles.FAUCET);
         allow(address(exchange), ISettlementExchange.pause.selector, Roles.GUARDIAN);
+        allow(address(ledger), ProductionLedger.dismissAttester.selector, Roles.GUARDIAN);
         allow(address(exchange), ISettlementExchange.withdrawFees.selector, Roles.TREASURER);
         allow(address(ledger), ProductionLedger.correctRegister.selector, Roles.CORRECTOR);
         for (uint64 role = Roles.REGISTRAR; role <= Roles.CORRECTOR; ++role) {
@@ -184,10 +190,15 @@ abstract contract Fixture is Base {
             batch.deliveryStart,
             batch.version,
             uint16(batch.fills.length),
+            uint16(batch.books.length),
+            uint16(mandateFills(batch)),
             uint16(batch.adjustments.length)
         );
         for (uint256 i; i < batch.fills.length; ++i) {
             packed = bytes.concat(packed, encode(batch.fills[i]));
+        }
+        for (uint256 i; i < batch.books.length; ++i) {
+            packed = bytes.concat(packed, encode(batch.books[i]));
         }
         for (uint256 i; i < batch.adjustments.length; ++i) {
             packed = abi.encodePacked(packed, batch.adjustments[i].account, batch.adjustments[i].money);
@@ -215,6 +226,81 @@ abstract contract Fixture is Base {
             order.expiry
         );
         return abi.encodePacked(settled, terms, fill.r, fill.vs);
+    }
+
+    function mandateFills(ReferenceExchange.Batch memory batch) internal pure returns (uint256 fills) {
+        for (uint256 i; i < batch.books.length; ++i) {
+            fills += batch.books[i].fills.length;
+        }
+    }
+
+    function encode(ReferenceExchange.BookFills memory section) internal pure returns (bytes memory packed) {
+        packed = abi.encodePacked(section.book, uint16(section.fills.length));
+        for (uint256 i; i < section.fills.length; ++i) {
+            packed = bytes.concat(packed, encode(section.fills[i]));
+        }
+    }
+
+    function encode(ReferenceExchange.MandateFill memory fill) internal pure returns (bytes memory) {
+        uint16 named = fill.index << 1 | fill.side;
+        return abi.encodePacked(named, fill.fillWh, fill.money, fill.deliveredWh);
+    }
+
+    /* TRADING MANDATES */
+
+    /// @dev Buys up to 300,000 and sells from 250,000 micro-currency a kWh, 1,000 Wh a slot.
+    function tradingMandateOf(uint256 key)
+        internal
+        pure
+        returns (ISettlementExchange.TradingMandate memory mandate)
+    {
+        mandate.account = vm.addr(key);
+        mandate.zone = ZONE;
+        mandate.maxBuyPricePerKwh = 300_000;
+        mandate.minSellPricePerKwh = 250_000;
+        mandate.maxWhPerSlot = 1000;
+        mandate.validFrom = uint32(T);
+        mandate.expiry = uint32(T + 1 days);
+        mandate.nonce = 5;
+    }
+
+    function encode(ISettlementExchange.TradingMandate memory mandate) internal pure returns (bytes memory) {
+        return abi.encodePacked(
+            mandate.account,
+            mandate.zone,
+            mandate.nonce,
+            mandate.validFrom,
+            mandate.expiry,
+            mandate.maxWhPerSlot,
+            mandate.minSellPricePerKwh,
+            mandate.maxBuyPricePerKwh
+        );
+    }
+
+    function registerBook(uint256[] memory keys, ISettlementExchange.TradingMandate[] memory mandates)
+        internal
+        returns (uint32 book)
+    {
+        bytes memory packed;
+        bytes memory signatures;
+        for (uint256 i; i < keys.length; ++i) {
+            (bytes32 r, bytes32 vs) = vm.signCompact(keys[i], exchange.tradingMandateDigest(mandates[i]));
+            packed = bytes.concat(packed, encode(mandates[i]));
+            signatures = bytes.concat(signatures, r, vs);
+        }
+        return exchange.registerMandates(packed, signatures);
+    }
+
+    /// @dev A batch with one book's fills.
+    function mandateBatchOf(uint32 book, uint256 fills)
+        internal
+        view
+        returns (ReferenceExchange.Batch memory batch)
+    {
+        batch = batchOf(0, 0);
+        batch.books = new ReferenceExchange.BookFills[](1);
+        batch.books[0].book = book;
+        batch.books[0].fills = new ReferenceExchange.MandateFill[](fills);
     }
 
     function settle(ReferenceExchange.Batch memory batch) internal {

@@ -20,27 +20,46 @@ contract GasTest is Fixture {
         }
     }
 
-    function test_gas_settle__one_to_one__within_bars() public {
-        uint256[3] memory counts = [uint256(1), 10, 100];
-        uint256[3] memory bars = [uint256(70_800), 38_600, 35_350];
-        for (uint256 i; i < counts.length; ++i) {
-            uint256 perTrade = steadyState(counts[i], 2 * counts[i]) / counts[i];
-            emit log_named_uint(
-                string.concat("settle, 1:1, gas per trade, N=", vm.toString(counts[i])), perTrade
-            );
-            assertTrue(perTrade <= bars[i], "above the bar");
-        }
+    function test_gas_settle__account_lane__within_bars() public {
+        checkTrades("account lane", 0, 1, 2, 58_400);
+        checkTrades("account lane", 0, 10, 20, 26_900);
+        checkTrades("account lane", 0, 100, 200, 23_750);
+        checkTrades("account lane, 4 fills an order", 0, 100, 50, 6200);
     }
 
-    function test_gas_settle__four_fills_an_order__within_bars() public {
-        uint256 perTrade = steadyState(100, 50) / 100;
-        emit log_named_uint("settle, 4 fills an order, gas per trade, N=100", perTrade);
-        assertTrue(perTrade <= 9100, "above the bar");
+    function test_gas_settle__other_lane__within_bars() public {
+        checkTrades("lane", 257, 1, 2, 68_600);
+        checkTrades("lane", 257, 10, 20, 37_100);
+        checkTrades("lane", 257, 100, 200, 33_900);
+        checkTrades("lane, 4 fills an order", 257, 100, 50, 8750);
+    }
+
+    function test_gas_settle__mandates__within_bars() public {
+        fund(200);
+        checkMandates("mandates", 1, 2, 52_300);
+        checkMandates("mandates", 100, 200, 12_200);
+        checkMandates("mandates, 4 fills an order", 100, 50, 3340);
+    }
+
+    function test_gas_registerMandates__per_mandate__within_bar() public {
+        (bytes memory mandates, bytes memory signatures) = bookOf(200);
+        exchange.registerMandates(mandates, signatures);
+        uint256 used = vm.lastCallGas().gasTotalUsed;
+        emit log_named_uint("registerMandates, gas per mandate, N=200", used / 200);
+        assertTrue(used / 200 <= 17_800, "above the bar");
+    }
+
+    function test_gas_17_registerMandates__largest_book__fits_a_transaction() public {
+        (bytes memory mandates, bytes memory signatures) = bookOf(400);
+        exchange.registerMandates(mandates, signatures);
+        uint256 used = vm.lastCallGas().gasTotalUsed;
+        emit log_named_uint("registerMandates, 400, whole transaction", used);
+        assertTrue(used < TRANSACTION_LIMIT, "does not fit");
     }
 
     function test_gas_17_settle__largest_batch_on_fresh_storage__fits_a_transaction() public {
         fund(400);
-        uint256 orders = settleGas(0, 400);
+        uint256 orders = settleGas(257, 0, 400, T);
         emit log_named_uint("settle, 400 orders in fresh lanes, whole transaction", orders);
         assertTrue(orders < TRANSACTION_LIMIT, "does not fit");
     }
@@ -59,38 +78,34 @@ contract GasTest is Fixture {
         assertTrue(used < TRANSACTION_LIMIT, "does not fit");
     }
 
-    function test_gas_attest__per_reading__within_bars() public {
-        uint256[3] memory counts = [uint256(1), 100, 1000];
-        uint256[3] memory bars = [uint256(33_400), 5900, 5660];
-        for (uint32 id = 1; id <= 1000; ++id) {
-            vm.prank(OPERATOR);
-            registry.setMeter(id, anna, ZONE, true, address(0), 0);
-        }
-        attestAll(1000, T - SLOT, 1_000_000);
-        for (uint256 i; i < counts.length; ++i) {
-            uint256 perReading = attestAll(counts[i], uint64(T + i), uint64(1_000_500 + i)) / counts[i];
-            emit log_named_uint(
-                string.concat("attest, gas per reading, N=", vm.toString(counts[i])), perReading
-            );
-            assertTrue(perReading <= bars[i], "above the bar");
-        }
-    }
-
-    function attestAll(uint256 count, uint64 slotEnd, uint64 registerWh) private returns (uint256) {
-        bytes memory registers;
-        for (uint32 id = 1; id <= count; ++id) {
-            registers = bytes.concat(registers, abi.encodePacked(id, registerWh));
-        }
-        vm.prank(OPERATOR);
-        ledger.attest(ZONE, slotEnd, keccak256("root"), registers);
-        return vm.lastCallGas().gasTotalUsed;
-    }
-
     /// @dev The second batch of the same people in the same lanes.
-    function steadyState(uint256 trades, uint256 orders) private returns (uint256) {
+    function checkTrades(string memory what, uint16 lane, uint256 trades, uint256 orders, uint256 bar)
+        private
+    {
         fund(orders);
-        settleGas(trades, orders);
-        return settleGas(trades, orders);
+        uint64 start = nextSlot();
+        settleGas(lane, trades, orders, start);
+        uint256 perTrade = settleGas(lane, trades, orders, nextSlot()) / trades;
+        report(what, trades, perTrade, bar);
+    }
+
+    function checkMandates(string memory what, uint256 trades, uint256 fills, uint256 bar) private {
+        (bytes memory mandates, bytes memory signatures) = bookOf(fills);
+        uint32 book = exchange.registerMandates(mandates, signatures);
+        fillGas(book, trades, fills, nextSlot());
+        report(what, trades, fillGas(book, trades, fills, nextSlot()) / trades, bar);
+    }
+
+    function report(string memory what, uint256 trades, uint256 perTrade, uint256 bar) private {
+        emit log_named_uint(
+            string.concat("settle, ", what, ", gas per trade, N=", vm.toString(trades)), perTrade
+        );
+        assertTrue(perTrade <= bar, what);
+    }
+
+    function nextSlot() private returns (uint64) {
+        vm.warp(block.timestamp + SLOT);
+        return uint64(block.timestamp / SLOT * SLOT);
     }
 
     function fund(uint256 orders) private {
@@ -102,17 +117,49 @@ contract GasTest is Fixture {
     }
 
     /// @dev `orders` of different people, half of them buyers; above 200, people trade in a second lane.
-    function settleGas(uint256 trades, uint256 orders) private returns (uint256) {
+    function settleGas(uint16 lane, uint256 trades, uint256 orders, uint64 deliveryStart)
+        private
+        returns (uint256)
+    {
         ReferenceExchange.Batch memory batch = batchOf(orders, 0);
+        batch.deliveryStart = deliveryStart;
         uint48 energyWh = uint48(1237 * (trades == 0 ? 1 : 2 * trades / orders));
         for (uint256 i; i < orders; ++i) {
             uint256 key = i % 200 + 1;
             ISettlementExchange.Order memory order = orderOf(key, uint8(i % 2), energyWh, 280_123);
-            (order.lane, order.nonce) = (uint16(257 + i / 200), uint48(T + batch.sequence));
+            (order.deliveryStart, order.expiry) = (deliveryStart, uint32(deliveryStart));
+            (order.lane, order.nonce) = (uint16(lane + i / 200), uint48(T + batch.sequence));
             int64 received = int64(uint64(energyWh) * 280_123 / 1000);
             batch.fills[i] = fillOf(key, order, energyWh, i % 2 == 0 ? received + 1 : received);
         }
         settle(batch);
         return vm.lastCallGas().gasTotalUsed;
+    }
+
+    function fillGas(uint32 book, uint256 trades, uint256 fills, uint64 deliveryStart)
+        private
+        returns (uint256)
+    {
+        ReferenceExchange.Batch memory batch = mandateBatchOf(book, fills);
+        batch.deliveryStart = deliveryStart;
+        uint32 energyWh = uint32(1237 * (2 * trades / fills));
+        int48 received = int48(uint48(energyWh) * 280_123 / 1000);
+        for (uint16 i; i < fills; ++i) {
+            uint8 side = uint8(i % 2);
+            int48 money = side == 0 ? received + 1 : received;
+            batch.books[0].fills[i] = ReferenceExchange.MandateFill(i, side, energyWh, money, energyWh);
+        }
+        settle(batch);
+        return vm.lastCallGas().gasTotalUsed;
+    }
+
+    function bookOf(uint256 count) private view returns (bytes memory mandates, bytes memory signatures) {
+        for (uint256 i = 1; i <= count; ++i) {
+            ISettlementExchange.TradingMandate memory mandate = tradingMandateOf(i);
+            mandate.maxWhPerSlot = 100_000;
+            (bytes32 r, bytes32 vs) = vm.signCompact(i, exchange.tradingMandateDigest(mandate));
+            mandates = bytes.concat(mandates, encode(mandate));
+            signatures = bytes.concat(signatures, r, vs);
+        }
     }
 }

@@ -19,6 +19,12 @@ contract Handler is Fixture {
 
     uint256[3] internal keys = [ANNA_KEY, BEN_KEY, CLEO_KEY];
     Signed[] internal orders;
+
+    /// @dev Two books of the three people's mandates; what each mandate was filled in a slot, and the account's lane.
+    uint32[2] internal books;
+    uint32 internal constant MOST_WH = 900;
+    mapping(address account => mapping(uint64 deliveryStart => uint256)) internal laneWh;
+    mapping(address account => bool) internal revoked;
     uint48 private lastNonce;
     uint32 private mandateNonce;
 
@@ -31,14 +37,34 @@ contract Handler is Fixture {
     uint256 public unbalancedBatches;
     uint256 public deadOrderFills;
     uint256 public failedExits;
+    uint256 public feesAboveCap;
+    uint256 public overdrawnMandates;
+    uint256 public revokedFills;
+    uint256 public mandatesFilled;
 
     constructor() {
         setUp();
+        vm.warp(T + 90 * SLOT);
         for (uint256 i; i < keys.length; ++i) {
             giveCash(vm.addr(keys[i]), 10_000_000);
             giveEnergy(vm.addr(keys[i]), 10_000);
             setMandate(keys[i], 1000, 20_000, ++mandateNonce);
         }
+        openBooks();
+    }
+
+    function openBooks() private {
+        for (uint256 k; k < 2; ++k) {
+            uint256[] memory signers = new uint256[](3);
+            ISettlementExchange.TradingMandate[] memory mandates = new ISettlementExchange.TradingMandate[](3);
+            for (uint256 i; i < 3; ++i) {
+                signers[i] = keys[i];
+                mandates[i] = tradingMandateOf(keys[i]);
+                (mandates[i].maxWhPerSlot, mandates[i].nonce) = (MOST_WH, 1);
+            }
+            books[k] = registerBook(signers, mandates);
+        }
+        lastNonce = 10;
     }
 
     /* PEOPLE */
@@ -108,6 +134,7 @@ contract Handler is Fixture {
     function cancel(uint256 who) external {
         vm.prank(account(who));
         exchange.raiseNonce(++lastNonce + 1);
+        revoked[account(who)] = true;
         for (uint256 i; i < orders.length; ++i) {
             if (orders[i].order.trader == account(who)) orders[i].dead = true;
         }
@@ -161,18 +188,49 @@ contract Handler is Fixture {
 
     /// @dev A new or an old order on each side, filled as the operator likes.
     function trade(uint256 seed) external {
-        uint256 buy = pick(seed, 0);
-        uint256 sell = pick(seed >> 64, 1);
+        uint256 buy = pick(seed, 0, slotOf(seed >> 40));
+        uint256 sell = pick(seed >> 64, 1, orders[buy].order.deliveryStart);
         uint48 fillWh = uint48(seed >> 128) % 400;
         uint48 deliveredWh = fillWh == 0 ? 0 : uint48(seed >> 176) % (fillWh + 1);
         int64 price = int64(int256(seed >> 224) % 300_000) - 20_000;
         ReferenceExchange.Batch memory batch = batchOf(2, 0);
+        batch.deliveryStart = orders[buy].order.deliveryStart;
         batch.fills[0] = fillOf(orders[buy].key, orders[buy].order, fillWh, up(price + 10_000, fillWh));
         batch.fills[1] = fillOf(orders[sell].key, orders[sell].order, fillWh, -up(-price, fillWh));
         (batch.fills[0].deliveredWh, batch.fills[1].deliveredWh) = (deliveredWh, deliveredWh);
         if (play(batch)) {
             note(buy, batch.fills[0]);
             note(sell, batch.fills[1]);
+        }
+    }
+
+    /// @dev Mandates of one book or the other, at any price and of anyone.
+    function tradeMandates(uint256 seed) external {
+        ReferenceExchange.Batch memory batch = mandateBatchOf(books[seed % 2], 2);
+        batch.deliveryStart = slotOf(seed >> 8);
+        uint32 fillWh = uint32(seed >> 16) % 500;
+        uint32 deliveredWh = fillWh == 0 ? 0 : uint32(seed >> 48) % (fillWh + 1);
+        int64 price = 245_000 + int64(uint64(uint32(seed >> 80) % 60_000));
+        uint16 buyer = uint16(seed >> 112) % 3;
+        uint16 seller = uint16(seed >> 128) % 3;
+        batch.books[0].fills[0] =
+            ReferenceExchange.MandateFill(buyer, 0, fillWh, int48(up(price, fillWh)), deliveredWh);
+        batch.books[0].fills[1] =
+            ReferenceExchange.MandateFill(seller, 1, fillWh, int48(-up(-price, fillWh)), deliveredWh);
+        if (!play(batch)) return;
+        ++mandatesFilled;
+        noteMandate(vm.addr(keys[buyer]), batch.deliveryStart, fillWh);
+        noteMandate(vm.addr(keys[seller]), batch.deliveryStart, fillWh);
+    }
+
+    function noteMandate(address owner, uint64 deliveryStart, uint256 fillWh) private {
+        if (revoked[owner]) ++revokedFills;
+        laneWh[owner][deliveryStart] += fillWh;
+        if (laneWh[owner][deliveryStart] > MOST_WH) ++overdrawnMandates;
+        for (uint256 i; i < orders.length; ++i) {
+            ISettlementExchange.Order memory other = orders[i].order;
+            bool same = other.trader == owner && other.lane == 0;
+            if (same && other.deliveryStart < deliveryStart) orders[i].dead = true;
         }
     }
 
@@ -192,10 +250,12 @@ contract Handler is Fixture {
     function play(ReferenceExchange.Batch memory batch) private returns (bool ok) {
         (uint256 cash, uint256 energyWh) = sums();
         uint256[3] memory before = [cashOf(anna), cashOf(ben), cashOf(cleo)];
+        uint256 collected = exchange.fees();
         bytes memory packed = encode(batch);
         vm.prank(OPERATOR);
         (ok,) = address(exchange).call(abi.encodeCall(exchange.settle, (packed)));
         ok ? ++settled : ++refused;
+        if (exchange.fees() > collected + feeCap(batch)) ++feesAboveCap;
         (uint256 cashAfter, uint256 energyAfter) = sums();
         if (cash != cashAfter || energyWh != energyAfter) ++unbalancedBatches;
         for (uint256 i; i < keys.length; ++i) {
@@ -210,16 +270,48 @@ contract Handler is Fixture {
         entry.filledWh += fill.fillWh;
         entry.money += fill.money;
         entry.fills += 1;
+        ISettlementExchange.Order memory order = entry.order;
+        if (order.lane == 0) laneWh[order.trader][order.deliveryStart] += fill.fillWh;
+        if (order.lane == 0 && laneWh[order.trader][order.deliveryStart] > order.energyWh) {
+            ++overdrawnMandates;
+        }
         for (uint256 i; i < orders.length; ++i) {
             ISettlementExchange.Order memory other = orders[i].order;
-            bool sameLane = other.trader == entry.order.trader && other.lane == entry.order.lane;
-            if (sameLane && other.nonce < entry.order.nonce) orders[i].dead = true;
+            if (other.trader != order.trader || other.lane != order.lane) continue;
+            // In the account lane a later slot, elsewhere a higher nonce ends what was there.
+            if (order.lane == 0 ? other.deliveryStart < order.deliveryStart : other.nonce < order.nonce) {
+                orders[i].dead = true;
+            }
         }
     }
 
-    function named(ReferenceExchange.Batch memory batch, address owner) private pure returns (bool) {
+    /// @dev As contracts/README.md says: the cap on what was sold, and one unit an entry.
+    function feeCap(ReferenceExchange.Batch memory batch) private pure returns (uint256) {
+        uint256 soldWh;
+        for (uint256 i; i < batch.fills.length; ++i) {
+            if (batch.fills[i].order.side == 1) soldWh += batch.fills[i].fillWh;
+        }
+        for (uint256 i; i < batch.books.length; ++i) {
+            for (uint256 k; k < batch.books[i].fills.length; ++k) {
+                if (batch.books[i].fills[k].side == 1) soldWh += batch.books[i].fills[k].fillWh;
+            }
+        }
+        return MAX_FEE * soldWh / 1000 + batch.fills.length + mandateFills(batch) + batch.adjustments.length;
+    }
+
+    /// @dev Slots go by as batches are tried; now and then the one before or after.
+    function slotOf(uint256 seed) private view returns (uint64) {
+        return uint64(T + SLOT * ((settled + refused) / 6 + seed % 8 / 6));
+    }
+
+    function named(ReferenceExchange.Batch memory batch, address owner) private view returns (bool) {
         for (uint256 i; i < batch.fills.length; ++i) {
             if (batch.fills[i].order.trader == owner) return true;
+        }
+        for (uint256 i; i < batch.books.length; ++i) {
+            for (uint256 k; k < batch.books[i].fills.length; ++k) {
+                if (owner == ownerOf(batch.books[i].fills[k].index)) return true;
+            }
         }
         for (uint256 i; i < batch.adjustments.length; ++i) {
             if (batch.adjustments[i].account == owner && batch.adjustments[i].money < 0) return true;
@@ -227,11 +319,16 @@ contract Handler is Fixture {
         return false;
     }
 
+    function ownerOf(uint16 index) private view returns (address) {
+        return vm.addr(keys[index]);
+    }
+
     /// @dev Now and then one of the latest orders again, filled or not, cancelled or not.
-    function pick(uint256 seed, uint8 side) private returns (uint256) {
+    function pick(uint256 seed, uint8 side, uint64 deliveryStart) private returns (uint256) {
         if (seed % 4 == 0 && orders.length > 16) {
             for (uint256 i = 1 + (seed >> 4) % 8; i <= 16; ++i) {
-                if (orders[orders.length - i].order.side == side) return orders.length - i;
+                ISettlementExchange.Order memory old = orders[orders.length - i].order;
+                if (old.side == side && old.deliveryStart == deliveryStart) return orders.length - i;
             }
         }
         uint256 key = keys[(seed >> 8) % keys.length];
@@ -239,9 +336,11 @@ contract Handler is Fixture {
             key, side, 200 + uint48(seed >> 16) % 500, int48(int256((seed >> 32) % 300_000)) - 20_000
         );
         if (seed % 8 != 7) order.limitPricePerKwh = side == 0 ? int48(400_000) : int48(-100_000);
-        if (seed % 16 == 9) order.expiry = uint32(T - 1);
+        order.deliveryStart = deliveryStart;
+        order.expiry = uint32(order.deliveryStart);
+        if (seed % 16 == 9) order.expiry -= 1;
         (order.lane, order.nonce) = (uint16(seed >> 24) % 2, ++lastNonce);
-        orders.push(Signed(key, order, 0, 0, 0, order.expiry < T));
+        orders.push(Signed(key, order, 0, 0, 0, order.expiry < order.deliveryStart));
         return orders.length - 1;
     }
 

@@ -51,6 +51,16 @@ contract InvariantTest is Base {
         assertEq(handler.budgetGrowths(), 0, "budgets");
     }
 
+    /// @dev 4 also: a mandate's budget for a slot is its own, whichever book names it and whatever else was traded.
+    function invariant_04_mandates_keep_their_slots_budget() public view {
+        assertEq(handler.overdrawnMandates(), 0, "more than a slot's most");
+        assertEq(handler.revokedFills(), 0, "after it was revoked");
+    }
+
+    function invariant_05_the_fee_keeps_its_cap() public view {
+        assertEq(handler.feesAboveCap(), 0, "fees");
+    }
+
     function invariant_06_the_way_out_is_open() public view {
         assertEq(handler.failedExits(), 0, "exits");
     }
@@ -65,7 +75,9 @@ contract InvariantTest is Base {
     function test_handler__settles_batches() public {
         for (uint256 i; i < 200; ++i) {
             handler.trade(uint256(keccak256(abi.encode(i))));
+            handler.tradeMandates(uint256(keccak256(abi.encode("mandates", i))));
         }
+        assertTrue(handler.mandatesFilled() >= 5, "no mandates");
         assertTrue(handler.settled() >= 40 && handler.refused() >= 20, "too few of a kind");
     }
 }

@@ -1,23 +1,33 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.35;
 
-import {IEnergyToken} from "../../../contracts/src/interfaces/IEnergyToken.sol";
-import {
-    IMeterMirror,
-    IParticipantMirror,
-    IParticipantRegistry
-} from "../../../contracts/src/interfaces/IParticipantRegistry.sol";
-import {IProductionLedger} from "../../../contracts/src/interfaces/IProductionLedger.sol";
-import {Fixture} from "./Fixture.sol";
+import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 
-/// @notice Registers, the energy issued from them, and the registry and tokens behind them.
-contract LedgerTest is Fixture {
+import {IProductionLedger} from "../../../contracts/src/interfaces/IProductionLedger.sol";
+import {ProductionLedger} from "../../../contracts/src/market/ProductionLedger.sol";
+import {LedgerFixture} from "./LedgerFixture.sol";
+
+/// @notice Registers and the energy issued from them.
+contract LedgerTest is LedgerFixture {
     uint32 private constant METER = 7;
 
     function setUp() public override {
         super.setUp();
-        vm.prank(OPERATOR);
-        registry.setMeter(METER, ben, ZONE, true, address(0), "plant");
+        setMeter(METER, ben, ZONE, true, 0);
+    }
+
+    /* CREATION */
+
+    function test_constructor__power_cap_zero_or_beyond_40_bits__reverts() public {
+        uint64[2] memory caps = [0, uint64(type(uint40).max) + 1];
+        for (uint256 i; i < caps.length; ++i) {
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    IProductionLedger.PowerCapOutOfRange.selector, caps[i], type(uint40).max
+                )
+            );
+            new ProductionLedger(address(manager), registry, energy, exchange, caps[i], WINDOW);
+        }
     }
 
     /* ATTESTATION */
@@ -70,6 +80,42 @@ contract LedgerTest is Fixture {
         ledger.attest(ZONE, T, 0, new bytes(11));
     }
 
+    function test_attest__too_many__reverts() public {
+        uint256 most = ledger.MAX_REGISTERS();
+        vm.expectRevert(abi.encodeWithSelector(IProductionLedger.TooManyRegisters.selector, most + 1, most));
+        vm.prank(OPERATOR);
+        ledger.attest(ZONE, T, 0, new bytes(12 * (most + 1)));
+    }
+
+    function test_attack_attest__removed_attester__reverts() public {
+        ledger.setAttester(OPERATOR, false);
+        attestReverts(T, 1, abi.encodeWithSelector(IProductionLedger.NotAttester.selector, OPERATOR));
+    }
+
+    function test_attack_attest__baseline_of_long_ago__reverts() public {
+        uint64 earliest = uint64(block.timestamp) - WINDOW;
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IProductionLedger.BaselineTooOld.selector, METER, earliest - 1, uint256(earliest)
+            )
+        );
+        attestOne(METER, earliest - 1, 0);
+        attestOne(METER, earliest, 0);
+        vm.warp(block.timestamp + 2 * WINDOW);
+        attestOne(METER, earliest + 1, 0); // no baseline: it comes late, and that heals
+    }
+
+    function test_dismissAttester__by_the_guardian__stops_him_at_once() public {
+        vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, STRANGER));
+        vm.prank(STRANGER);
+        ledger.dismissAttester(OPERATOR);
+        vm.prank(OPERATOR);
+        ledger.dismissAttester(OPERATOR);
+        assertTrue(!ledger.isAttester(OPERATOR), "dismissed");
+        vm.expectRevert(abi.encodeWithSelector(IProductionLedger.NotAttester.selector, OPERATOR));
+        attestOne(METER, T, 0);
+    }
+
     function test_attest__in_the_future__reverts() public {
         uint64 future = uint64(block.timestamp + 1);
         attestReverts(
@@ -89,8 +135,7 @@ contract LedgerTest is Fixture {
         vm.prank(OPERATOR);
         ledger.attest(ZONE + 1, T, 0, abi.encodePacked(METER, uint64(1)));
 
-        vm.prank(OPERATOR);
-        registry.setMeter(METER, ben, ZONE, false, address(0), "plant");
+        setMeter(METER, ben, ZONE, false, 0);
         attestReverts(T, 1, abi.encodeWithSelector(notActive, METER, ZONE));
     }
 
@@ -110,7 +155,7 @@ contract LedgerTest is Fixture {
 
     function testFuzz_09_attest__growth__at_most_the_power_cap(uint64 growthWh, uint32 elapsed) public {
         elapsed = uint32(bound(elapsed, 0, 2 * SLOT));
-        uint256 capWh = (uint256(MAX_POWER_W) * elapsed + 3599) / 3600;
+        uint256 capWh = uint256(MAX_POWER_W) * elapsed / 3600;
         growthWh = uint64(bound(growthWh, 0, capWh + 2));
         attestOne(METER, T, 77);
         if (growthWh <= capWh) {
@@ -124,8 +169,7 @@ contract LedgerTest is Fixture {
     /* ISSUE */
 
     function test_09_issue__several_meters_and_repeats__issues_each_once() public {
-        vm.prank(OPERATOR);
-        registry.setMeter(8, anna, ZONE, true, address(0), 0);
+        setMeter(8, anna, ZONE, true, 0);
         bytes memory baseline = abi.encodePacked(METER, uint64(0), uint32(8), uint64(0));
         bytes memory registers = abi.encodePacked(METER, uint64(10), uint32(8), uint64(20));
         vm.prank(OPERATOR);
@@ -137,6 +181,28 @@ contract LedgerTest is Fixture {
         vm.prank(STRANGER);
         ledger.issue(meters);
         assertTrue(energyOf(ben) == 10 && energyOf(anna) == 20 && energy.totalSupply() == 30, "issued");
+    }
+
+    function test_issue__meter_that_changed_hands__goes_to_the_new_owner() public {
+        attestOne(METER, T, 1000);
+        attestOne(METER, T + SLOT, 1300);
+        setMeter(METER, cleo, ZONE, true, 0);
+        issue();
+        assertTrue(energyOf(ben) == 0 && energyOf(cleo) == 300, "owner at the time of issue");
+    }
+
+    function test_09_issue__meter_out_of_service__issues_what_was_attested() public {
+        attestOne(METER, T, 1000);
+        attestOne(METER, T + SLOT, 1300);
+        setMeter(METER, ben, ZONE, false, 0);
+        issue();
+        assertEq(energyOf(ben), 300, "issued");
+    }
+
+    function test_issue__unknown_meters_or_none__does_nothing() public {
+        issueOne(99);
+        ledger.issue(new uint32[](0));
+        assertEq(energy.totalSupply(), 0, "supply");
     }
 
     /* CORRECTION */
@@ -176,73 +242,10 @@ contract LedgerTest is Fixture {
         correctReverts(900, abi.encodeWithSelector(IProductionLedger.CorrectionTooLate.selector, METER, T));
     }
 
-    /* REGISTRY AND TOKENS */
-
-    function test_registry__set_before_mirrors__is_brought_over_by_sync() public {
-        registry.setMirrors(IParticipantMirror(address(0)), IMeterMirror(address(0)));
-        vm.prank(OPERATOR);
-        registry.setParticipant(STRANGER, T + 5, 3, 276);
-        vm.prank(OPERATOR);
-        registry.setMeter(9, STRANGER, ZONE, true, address(0), 0);
-        assertEq(exchange.clearanceOf(STRANGER), 0, "not yet");
-        exchange.syncParticipant(STRANGER);
-        ledger.syncMeter(9);
-        assertEq(exchange.clearanceOf(STRANGER), T + 5, "cleared");
-        attestOne(9, T, 1);
-        assertTrue(registry.meter(9).owner == STRANGER, "owner");
-    }
-
-    function test_registry__isCleared__time_flags_and_freeze() public {
-        assertTrue(registry.isCleared(anna, 3), "cleared");
-        assertTrue(!registry.isCleared(STRANGER, 0), "unknown");
-        vm.prank(OPERATOR);
-        registry.setParticipant(anna, T + 365 days, 1, 276);
-        assertTrue(registry.isCleared(anna, 1) && !registry.isCleared(anna, 2), "flags");
-        vm.prank(OPERATOR);
-        registry.setParticipant(anna, T + 365 days, 5, 276);
-        assertTrue(!registry.isCleared(anna, 1), "frozen");
-        vm.warp(T + 366 days);
-        assertTrue(!registry.isCleared(ben, 0), "ended");
-    }
-
-    function test_registry__clearance_beyond_40_bits__is_kept_as_the_greatest() public {
-        vm.prank(OPERATOR);
-        registry.setParticipant(anna, type(uint64).max, 3, 276);
-        assertEq(exchange.clearanceOf(anna), type(uint40).max, "clearance");
-    }
-
-    function test_registry__zero_or_unknown_flags__reverts() public {
-        vm.expectRevert(IParticipantRegistry.ZeroAddress.selector);
-        vm.prank(OPERATOR);
-        registry.setParticipant(address(0), 1, 1, 1);
-        vm.expectRevert(IParticipantRegistry.ZeroAddress.selector);
-        vm.prank(OPERATOR);
-        registry.setMeter(1, address(0), 1, true, address(0), 0);
-        vm.expectRevert(abi.encodeWithSelector(IParticipantRegistry.UnknownFlags.selector, 8));
-        vm.prank(OPERATOR);
-        registry.setParticipant(anna, 1, 8, 1);
-    }
-
-    function test_09_energyToken__only_the_ledger_mints_and_holders_consume() public {
-        vm.expectRevert(abi.encodeWithSelector(IEnergyToken.NotLedger.selector, OPERATOR));
-        vm.prank(OPERATOR);
-        energy.mint(OPERATOR, 1);
-        vm.expectRevert(abi.encodeWithSelector(IEnergyToken.LedgerFixed.selector, address(ledger)));
-        energy.setLedger(OPERATOR);
-        vm.prank(address(ledger));
-        energy.mint(anna, 10);
-        vm.prank(anna);
-        energy.consume(4);
-        assertEq(energy.totalSupply(), 6, "consumed");
-        assertTrue(energy.decimals() == 3 && euro.decimals() == 6, "decimals");
-    }
-
     /* HELPERS */
 
     function issue() private {
-        uint32[] memory meters = new uint32[](1);
-        meters[0] = METER;
-        ledger.issue(meters);
+        issueOne(METER);
     }
 
     function attestReverts(uint64 slotEnd, uint64 registerWh, bytes memory reason) private {

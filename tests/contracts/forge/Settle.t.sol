@@ -28,8 +28,10 @@ contract SettleTest is Fixture, ISettlementErrors {
         assertEq(energyOf(ben), 4000, "energy taken");
         assertEq(exchange.fees(), 50_000, "fee");
         assertEq(exchange.nextSequence(), 1, "sequence");
-        (uint48 nonce, uint48 filledWh) = exchange.laneOf(ben, 0);
-        assertTrue(nonce == 1 && filledWh == 1000, "lane");
+        (uint32 slot, uint8 side, uint32 filledWh) = exchange.accountLaneOf(ben);
+        assertTrue(slot == T && side == 1 && filledWh == 1000, "account lane");
+        (uint48 nonce, uint48 inLane) = exchange.laneOf(ben, 0);
+        assertTrue(nonce == 0 && inLane == 0, "no slot of its own");
     }
 
     function test_settle__trade__emits_packed_entries() public {
@@ -94,8 +96,89 @@ contract SettleTest is Fixture, ISettlementErrors {
         (batch.fills[0].fillWh, batch.fills[0].deliveredWh, batch.fills[0].money) = (400, 400, 120_000);
         (batch.fills[1].fillWh, batch.fills[1].deliveredWh, batch.fills[1].money) = (400, 400, 100_000);
         settle(batch);
-        (, uint48 filledWh) = exchange.laneOf(anna, 0);
+        (,, uint32 filledWh) = exchange.accountLaneOf(anna);
         assertEq(filledWh, 1000, "filled");
+    }
+
+    function test_settle__other_lane_in_two_parts__continues_the_lane() public {
+        ReferenceExchange.Batch memory batch = laneTradeOf(7);
+        (batch.fills[0].fillWh, batch.fills[0].deliveredWh, batch.fills[0].money) = (600, 600, 180_000);
+        (batch.fills[1].fillWh, batch.fills[1].deliveredWh, batch.fills[1].money) = (600, 600, 150_000);
+        settle(batch);
+        batch.sequence = 1;
+        settleReverts(batch, abi.encodeWithSelector(OverFilled.selector, anna, 7, 1200, 1000));
+        (batch.fills[0].fillWh, batch.fills[0].deliveredWh, batch.fills[0].money) = (400, 400, 120_000);
+        (batch.fills[1].fillWh, batch.fills[1].deliveredWh, batch.fills[1].money) = (400, 400, 100_000);
+        settle(batch);
+        (uint48 nonce, uint48 filledWh) = exchange.laneOf(anna, 7);
+        assertTrue(nonce == 1 && filledWh == 1000, "lane");
+        (uint32 slot,,) = exchange.accountLaneOf(anna);
+        assertEq(slot, 0, "the account lane was not used");
+    }
+
+    /* THE ACCOUNT LANE */
+
+    function test_03_accountLane__later_slot__starts_again_and_voids_the_earlier() public {
+        giveCash(anna, 1_000_000);
+        settle(slotTradeOf(T + SLOT, 1));
+        (uint32 slot,, uint32 filledWh) = exchange.accountLaneOf(anna);
+        assertTrue(slot == T + SLOT && filledWh == 1000, "later slot");
+        ReferenceExchange.Batch memory batch = slotTradeOf(T, 2);
+        settleReverts(batch, abi.encodeWithSelector(SlotPassed.selector, anna, T, T + SLOT));
+        settle(slotTradeOf(T + 2 * SLOT, 1));
+        (slot,, filledWh) = exchange.accountLaneOf(anna);
+        assertTrue(slot == T + 2 * SLOT && filledWh == 1000, "started again");
+    }
+
+    function test_03_accountLane__two_orders_of_a_slot__share_its_counter() public {
+        settle(tradeOf());
+        ReferenceExchange.Batch memory batch = batchOf(1, 0);
+        ISettlementExchange.Order memory second = orderOf(ANNA_KEY, 0, 1500, 300_000);
+        second.nonce = 2;
+        batch.fills[0] = fillOf(ANNA_KEY, second, 501, 0);
+        settleReverts(batch, abi.encodeWithSelector(OverFilled.selector, anna, 0, 1501, 1500));
+    }
+
+    function test_03_accountLane__other_side_in_a_slot__reverts() public {
+        settle(tradeOf());
+        ReferenceExchange.Batch memory batch = batchOf(1, 0);
+        batch.fills[0] = fillOf(ANNA_KEY, orderOf(ANNA_KEY, 1, 2000, 0), 1, 0);
+        settleReverts(batch, abi.encodeWithSelector(OtherSide.selector, anna, 1, T));
+    }
+
+    function test_03_accountLane__more_than_it_counts__reverts() public {
+        uint48 most = 2 ** 31 - 1;
+        ReferenceExchange.Batch memory batch = batchOf(1, 0);
+        batch.fills[0] = fillOf(ANNA_KEY, orderOf(ANNA_KEY, 0, 2 ** 40, 0), most + 1, 0);
+        settleReverts(batch, abi.encodeWithSelector(OverFilled.selector, anna, 0, most + 1, 2 ** 40));
+        (batch.fills[0].fillWh, batch.fills[0].deliveredWh) = (most, most);
+        settleReverts(batch, EnergyNotConserved.selector); // all else is well
+    }
+
+    function test_03_accountLane__fill__touches_no_neighbouring_field() public {
+        vm.prank(anna);
+        exchange.raiseNonce(1);
+        uint256 cleared = exchange.clearanceOf(anna);
+        settle(tradeOf());
+        (,, uint48 minNonce) = exchange.accountOf(anna);
+        assertTrue(minNonce == 1 && exchange.clearanceOf(anna) == cleared, "neighbours");
+    }
+
+    function test_01_settle__more_than_an_account_holds__reverts() public {
+        giveCash(ben, 2 ** 63 - 1);
+        ReferenceExchange.Batch memory batch = tradeOf();
+        settleReverts(batch, abi.encodeWithSelector(BalanceTooLarge.selector, ben));
+        batch = batchOf(1, 0);
+        ISettlementExchange.Order memory huge = orderOf(ANNA_KEY, 0, type(uint48).max, 0);
+        huge.lane = 1;
+        batch.fills[0] = fillOf(ANNA_KEY, huge, type(uint48).max, 0);
+        settleReverts(batch, abi.encodeWithSelector(BalanceTooLarge.selector, anna));
+        huge = orderOf(BEN_KEY, 1, type(uint48).max, 0);
+        huge.lane = 1;
+        batch.fills[0] = fillOf(BEN_KEY, huge, type(uint48).max, 0);
+        settleReverts(
+            batch, abi.encodeWithSelector(InsufficientEnergy.selector, ben, 5000, uint256(type(uint48).max))
+        );
     }
 
     function test_settle__negative_price__seller_pays_buyer() public {
@@ -123,7 +206,7 @@ contract SettleTest is Fixture, ISettlementErrors {
 
     /* 7: SELF-TRADE */
 
-    function test_07_settle__buyer_is_seller__conserves() public {
+    function test_attack_07_self_trade__conserves() public {
         giveCash(ben, 1_000_000);
         ReferenceExchange.Batch memory batch = batchOf(2, 0);
         ISettlementExchange.Order memory buy = orderOf(BEN_KEY, 0, 1000, 300_000);
@@ -136,11 +219,15 @@ contract SettleTest is Fixture, ISettlementErrors {
         assertEq(exchange.fees(), 50_000, "fee");
     }
 
-    function test_07_settle__both_sides_in_one_lane__share_the_fill_counter() public {
+    function test_07_settle__both_sides_in_one_lane__reverts() public {
         giveCash(ben, 1_000_000);
         ReferenceExchange.Batch memory batch = batchOf(2, 0);
         batch.fills[0] = fillOf(BEN_KEY, orderOf(BEN_KEY, 0, 1000, 300_000), 1000, 300_000);
         batch.fills[1] = fillOf(BEN_KEY, orderOf(BEN_KEY, 1, 1000, 250_000), 1000, 250_000);
+        settleReverts(batch, abi.encodeWithSelector(OtherSide.selector, ben, 1, T));
+        (batch.fills[0].order.lane, batch.fills[1].order.lane) = (1, 1);
+        batch.fills[0] = fillOf(BEN_KEY, batch.fills[0].order, 1000, 300_000);
+        batch.fills[1] = fillOf(BEN_KEY, batch.fills[1].order, 1000, 250_000);
         settleReverts(batch, OverFilled.selector);
     }
 
@@ -153,13 +240,13 @@ contract SettleTest is Fixture, ISettlementErrors {
         exchange.settle(packed);
     }
 
-    function test_settle__replayed__reverts() public {
+    function test_attack_replayed_batch__reverts() public {
         ReferenceExchange.Batch memory batch = tradeOf();
         settle(batch);
         settleReverts(batch, abi.encodeWithSelector(WrongSequence.selector, 0, 1));
     }
 
-    function test_settle__orders_replayed_in_next_batch__reverts() public {
+    function test_attack_replayed_order__reverts() public {
         ReferenceExchange.Batch memory batch = tradeOf();
         settle(batch);
         batch.sequence = 1;
@@ -210,7 +297,7 @@ contract SettleTest is Fixture, ISettlementErrors {
         settleReverts(batch, abi.encodeWithSelector(EnergyNotConserved.selector, int256(0), int256(1000)));
     }
 
-    function test_settle__paused__reverts() public {
+    function test_attack_paused_settle__reverts() public {
         vm.prank(OPERATOR);
         exchange.pause();
         settleReverts(tradeOf(), IsPaused.selector);
@@ -241,7 +328,7 @@ contract SettleTest is Fixture, ISettlementErrors {
 
     /* 3: THE ORDER'S TERMS */
 
-    function test_03_settle__overfilled__reverts() public {
+    function test_attack_03_overfilled_order__reverts() public {
         ReferenceExchange.Batch memory batch = tradeOf();
         (batch.fills[0].fillWh, batch.fills[1].fillWh) = (1001, 1001);
         settleReverts(batch, abi.encodeWithSelector(OverFilled.selector, anna, 0, 1001, 1000));
@@ -263,7 +350,9 @@ contract SettleTest is Fixture, ISettlementErrors {
         int256 money = ceiling + int256(offset % 3);
         vm.assume(money == int64(money));
         ReferenceExchange.Batch memory batch = batchOf(1, 0);
-        batch.fills[0] = fillOf(ANNA_KEY, orderOf(ANNA_KEY, 0, fillWh, limit), fillWh, int64(money));
+        ISettlementExchange.Order memory order = orderOf(ANNA_KEY, 0, fillWh, limit);
+        order.lane = 1;
+        batch.fills[0] = fillOf(ANNA_KEY, order, fillWh, int64(money));
         bytes4 verdict = verdictOf(batch);
         assertTrue((verdict == WorseThanLimit.selector) == (money > ceiling), "limit");
     }
@@ -278,12 +367,14 @@ contract SettleTest is Fixture, ISettlementErrors {
         int256 money = floor + int256(offset % 3);
         vm.assume(money == int64(money));
         ReferenceExchange.Batch memory batch = batchOf(1, 0);
-        batch.fills[0] = fillOf(BEN_KEY, orderOf(BEN_KEY, 1, fillWh, limit), fillWh, int64(money));
+        ISettlementExchange.Order memory order = orderOf(BEN_KEY, 1, fillWh, limit);
+        order.lane = 1;
+        batch.fills[0] = fillOf(BEN_KEY, order, fillWh, int64(money));
         bytes4 verdict = verdictOf(batch);
         assertTrue((verdict == WorseThanLimit.selector) == (money < floor), "limit");
     }
 
-    function test_03_settle__expired_before_its_slot__reverts() public {
+    function test_attack_03_expired_order__reverts() public {
         ReferenceExchange.Batch memory batch = tradeOf();
         ISettlementExchange.Order memory order = orderOf(ANNA_KEY, 0, 1000, 300_000);
         order.expiry = uint32(T - 1);
@@ -291,7 +382,7 @@ contract SettleTest is Fixture, ISettlementErrors {
         settleReverts(batch, abi.encodeWithSelector(OrderExpired.selector, anna, T - 1, T));
     }
 
-    function test_03_settle__cancelled__reverts() public {
+    function test_attack_03_cancelled_order__reverts() public {
         ReferenceExchange.Batch memory batch = tradeOf();
         vm.prank(anna);
         exchange.raiseNonce(2);
@@ -299,19 +390,19 @@ contract SettleTest is Fixture, ISettlementErrors {
     }
 
     function test_03_settle__replaced_in_its_lane__reverts() public {
-        settle(tradeOf());
+        settle(laneTradeOf(1));
         ReferenceExchange.Batch memory batch = batchOf(2, 0);
         ISettlementExchange.Order memory newer = orderOf(ANNA_KEY, 0, 500, 300_000);
-        newer.nonce = 9;
+        (newer.lane, newer.nonce) = (1, 9);
         ISettlementExchange.Order memory sale = orderOf(BEN_KEY, 1, 500, 0);
-        sale.lane = 1;
+        sale.lane = 2;
         batch.fills[0] = fillOf(ANNA_KEY, newer, 500, 100);
         batch.fills[1] = fillOf(BEN_KEY, sale, 500, 100);
         settle(batch);
-        (uint48 nonce, uint48 filledWh) = exchange.laneOf(anna, 0);
+        (uint48 nonce, uint48 filledWh) = exchange.laneOf(anna, 1);
         assertTrue(nonce == 9 && filledWh == 500, "a higher nonce starts again");
-        batch = tradeOf();
-        settleReverts(batch, abi.encodeWithSelector(OrderVoid.selector, anna, 0, 1, 9));
+        batch = laneTradeOf(1);
+        settleReverts(batch, abi.encodeWithSelector(OrderVoid.selector, anna, 1, 1, 9));
     }
 
     function test_03_settle__side_two__reverts() public {
@@ -326,14 +417,14 @@ contract SettleTest is Fixture, ISettlementErrors {
         uint8[24] memory signedBytes = // positions of signed fields in the packed order
             [0, 19, 20, 21, 24, 25, 26, 27, 32, 53, 58, 59, 64, 65, 70, 71, 72, 73, 76, 77, 108, 109, 140, 10];
         bytes memory packed = encode(tradeOf());
-        uint256 position = 22 + signedBytes[field % 24];
+        uint256 position = 26 + signedBytes[field % 24];
         packed[position] = bytes1(uint8(packed[position]) ^ uint8(1 << (bit % 8)));
         vm.prank(OPERATOR);
         (bool ok, bytes memory reason) = address(exchange).call(abi.encodeCall(exchange.settle, (packed)));
         assertTrue(!ok && bytes4(reason) == BadSignature.selector, "accepted");
     }
 
-    function test_04_settle__high_s__reverts() public {
+    function test_attack_04_high_s__reverts() public {
         ReferenceExchange.Batch memory batch = tradeOf();
         ReferenceExchange.Fill memory fill = batch.fills[0];
         uint256 s = CURVE_ORDER - (uint256(fill.vs) & uint256(type(int256).max));
@@ -345,14 +436,14 @@ contract SettleTest is Fixture, ISettlementErrors {
         settleReverts(batch, BadSignature.selector);
     }
 
-    function test_04_settle__zero_trader_and_broken_signature__reverts() public {
+    function test_attack_04_zero_trader_and_broken_signature__reverts() public {
         ReferenceExchange.Batch memory batch = batchOf(1, 0);
         batch.fills[0].order = orderOf(ANNA_KEY, 0, 1000, 300_000);
         batch.fills[0].order.trader = address(0);
         settleReverts(batch, BadSignature.selector);
     }
 
-    function test_04_settle__signed_for_another_slot_chain_or_contract__reverts() public {
+    function test_attack_04_order_of_another_slot_chain_or_contract__reverts() public {
         ReferenceExchange.Batch memory batch = tradeOf();
         batch.deliveryStart = T + SLOT;
         settleReverts(batch, BadSignature.selector);
@@ -403,79 +494,29 @@ contract SettleTest is Fixture, ISettlementErrors {
         settleReverts(tradeOf(), abi.encodeWithSelector(InsufficientEnergy.selector, ben, 999, 1000));
     }
 
-    /* 4: MANDATES */
-
-    function test_04_adjust__without_mandate__reverts() public {
-        settleReverts(chargeOf(T, 1), abi.encodeWithSelector(MandateExpired.selector, anna, 0, T));
-    }
-
-    function test_04_adjust__over_slot_budget__reverts() public {
-        setMandate(ANNA_KEY, 100, 1000, 1);
-        settle(chargeOf(T, 60));
-        settleReverts(chargeOf(T, 41), abi.encodeWithSelector(MandateExceeded.selector, anna, 41, 40, 940));
-        settle(chargeOf(T, 40));
-        settle(chargeOf(T + SLOT, 100));
-        assertEq(cashOf(anna), 1_000_000 - 200, "charged");
-    }
-
-    function test_04_adjust__earlier_slot__shares_the_latest_slots_budget() public {
-        setMandate(ANNA_KEY, 100, 1000, 1);
-        settle(chargeOf(T + SLOT, 60));
-        settleReverts(chargeOf(T, 41), abi.encodeWithSelector(MandateExceeded.selector, anna, 41, 40, 940));
-        settle(chargeOf(T, 40));
-        settleReverts(
-            chargeOf(T + SLOT, 1), abi.encodeWithSelector(MandateExceeded.selector, anna, 1, 0, 900)
-        );
-    }
-
-    function test_04_adjust__over_whole_budget__reverts_until_a_new_mandate() public {
-        setMandate(ANNA_KEY, 100, 150, 1);
-        settle(chargeOf(T, 100));
-        settleReverts(
-            chargeOf(T + SLOT, 51), abi.encodeWithSelector(MandateExceeded.selector, anna, 51, 100, 50)
-        );
-        setMandate(ANNA_KEY, 100, 150, 2);
-        settle(chargeOf(T + SLOT, 100));
-    }
-
-    function test_04_adjust__mandate_ends_before_slot__reverts() public {
-        ISettlementExchange.Mandate memory mandate =
-            ISettlementExchange.Mandate(anna, 100, 100, uint32(T + SLOT - 1), 1);
-        exchange.setMandate(mandate, signed(ANNA_KEY, exchange.mandateDigest(mandate)));
-        settle(chargeOf(T, 1));
-        settleReverts(
-            chargeOf(T + SLOT, 1),
-            abi.encodeWithSelector(MandateExpired.selector, anna, T + SLOT - 1, T + SLOT)
-        );
-    }
-
-    function test_04_adjust__most_negative_charge__reverts() public {
-        setMandate(ANNA_KEY, type(uint64).max, type(uint64).max, 1);
-        ReferenceExchange.Batch memory batch = batchOf(0, 1);
-        batch.adjustments[0] = ReferenceExchange.Adjustment(anna, type(int64).min);
-        settleReverts(batch, MandateExceeded.selector);
-    }
-
-    function test_04_adjust__short_of_cash__reverts() public {
-        setMandate(ANNA_KEY, 2_000_000, 2_000_000, 1);
-        settleReverts(
-            chargeOf(T, 1_000_001),
-            abi.encodeWithSelector(InsufficientCash.selector, anna, 1_000_000, 1_000_001)
-        );
-    }
-
     /* HELPERS */
 
-    /// @dev Charges Anna and credits Ben.
-    function chargeOf(uint64 deliveryStart, int64 charge)
+    /// @dev tradeOf in another lane than the accounts'.
+    function laneTradeOf(uint16 lane) private view returns (ReferenceExchange.Batch memory batch) {
+        batch = tradeOf();
+        (batch.fills[0].order.lane, batch.fills[1].order.lane) = (lane, lane);
+        batch.fills[0] = fillOf(ANNA_KEY, batch.fills[0].order, 1000, 300_000);
+        batch.fills[1] = fillOf(BEN_KEY, batch.fills[1].order, 1000, 250_000);
+    }
+
+    function slotTradeOf(uint64 deliveryStart, uint48 nonce)
         private
         view
         returns (ReferenceExchange.Batch memory batch)
     {
-        batch = batchOf(0, 2);
+        batch = tradeOf();
         batch.deliveryStart = deliveryStart;
-        batch.adjustments[0] = ReferenceExchange.Adjustment(anna, -charge);
-        batch.adjustments[1] = ReferenceExchange.Adjustment(ben, charge);
+        for (uint256 i; i < 2; ++i) {
+            ISettlementExchange.Order memory order = batch.fills[i].order;
+            (order.deliveryStart, order.expiry, order.nonce) = (deliveryStart, uint32(deliveryStart), nonce);
+        }
+        batch.fills[0] = fillOf(ANNA_KEY, batch.fills[0].order, 1000, 300_000);
+        batch.fills[1] = fillOf(BEN_KEY, batch.fills[1].order, 1000, 250_000);
     }
 
     function verdictOf(ReferenceExchange.Batch memory batch) private returns (bytes4) {

@@ -16,10 +16,12 @@ contract VaultTest is Fixture, ISettlementErrors {
     bytes32 private constant PERMIT =
         keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
 
+    uint256 private constant MOST_CASH = 2 ** 63 - 1;
+
     /* DEPOSITS */
 
     function testFuzz_deposit__any_amount__is_credited(uint96 cash) public {
-        cash = uint96(bound(cash, 1, type(uint96).max));
+        cash = uint96(bound(cash, 1, MOST_CASH));
         giveCash(anna, cash);
         assertEq(cashOf(anna), cash, "credited");
         assertEq(euro.balanceOf(address(exchange)), cash, "held");
@@ -32,7 +34,7 @@ contract VaultTest is Fixture, ISettlementErrors {
     }
 
     function test_deposit__more_than_an_account_holds__reverts() public {
-        giveCash(anna, type(uint96).max);
+        giveCash(anna, MOST_CASH);
         vm.prank(OPERATOR);
         euro.mint(anna, 1);
         vm.prank(anna);
@@ -55,7 +57,7 @@ contract VaultTest is Fixture, ISettlementErrors {
         exchange.depositWithPermit(anna, 1, T * 2, 27, 0, 0);
     }
 
-    function test_deposit__fee_on_transfer__reverts() public {
+    function test_attack_fee_on_transfer_deposit__reverts() public {
         FeeToken token = new FeeToken();
         exchange = exchangeFor(IERC20(address(token)));
         token.mint(anna, 100);
@@ -94,7 +96,7 @@ contract VaultTest is Fixture, ISettlementErrors {
         assertEq(cashOf(anna), 500, "credited");
     }
 
-    function test_04_depositWithPermit__replayed__reverts() public {
+    function test_attack_04_replayed_permit__reverts() public {
         (uint8 v, bytes32 r, bytes32 s) = permitOf(500, 0);
         exchange.depositWithPermit(anna, 500, T * 2, v, r, s);
         vm.prank(anna);
@@ -122,11 +124,11 @@ contract VaultTest is Fixture, ISettlementErrors {
 
     /* 6: THE WAY OUT */
 
-    function testFuzz_06_withdrawal__paused_and_without_operator__returns_everything(
+    function testFuzz_attack_06_paused_and_operator_gone__withdrawal_returns_everything(
         uint96 cash,
         uint64 energyWh
     ) public {
-        cash = uint96(bound(cash, 1, type(uint96).max));
+        cash = uint96(bound(cash, 1, MOST_CASH));
         energyWh = uint64(bound(energyWh, 1, 20_000_000));
         giveCash(anna, cash);
         giveEnergy(anna, energyWh);
@@ -172,7 +174,7 @@ contract VaultTest is Fixture, ISettlementErrors {
         exchange.executeWithdrawal();
     }
 
-    function test_06_withdrawal__in_flight__settles_first_and_pays_what_is_left() public {
+    function test_attack_06_withdrawal_racing_a_batch__settles_first_and_pays_what_is_left() public {
         giveCash(anna, 300_000);
         giveEnergy(ben, 1000);
         vm.prank(anna);
@@ -204,7 +206,7 @@ contract VaultTest is Fixture, ISettlementErrors {
         );
     }
 
-    function test_01_withdrawal__reentered__pays_once() public {
+    function test_attack_01_reentered_withdrawal__pays_once() public {
         ReentrantToken token = new ReentrantToken();
         exchange = exchangeFor(IERC20(address(token)));
         token.mint(address(token), 100);

@@ -4,7 +4,7 @@ import pytest
 from eth_abi.abi import encode
 
 from contracts.abi import (
-    CONTRACTS,
+    ARTIFACTS,
     AbiMismatch,
     artifact,
     creation_code,
@@ -68,7 +68,7 @@ def test_type_name__struct_array__canonical() -> None:
     assert signature({"name": "f", "inputs": [parameter]}) == "f((address,uint64)[])"
 
 
-@pytest.mark.parametrize("name", CONTRACTS)
+@pytest.mark.parametrize("name", ARTIFACTS)
 def test_artifact__each_contract__complete(name: str) -> None:
     found = artifact(name)
     assert found.name == name

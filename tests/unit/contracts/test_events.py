@@ -9,18 +9,30 @@ from eth_hash.auto import keccak
 
 from contracts.events import (
     CONTRACT_EVENTS,
-    TOPICS,
+    AssetCreated,
+    CertificatesTransfer,
     EventType,
     LogMalformed,
     MeterSet,
     OrdersSettled,
     ParticipantSet,
+    ProposalCreated,
+    RevenueDeposited,
     RoleLabel,
     Transfer,
 )
 
+ANYONE = bytes(20)
+EVENTS = list(dict.fromkeys(event for events in CONTRACT_EVENTS.values() for event in events.values()))
+
+
+def word(value: int) -> bytes:
+    return value.to_bytes(32, "big")
+
 
 def random_value(rng: random.Random, kind: str) -> Any:
+    if kind.endswith("[]"):
+        return tuple(random_value(rng, kind[:-2]) for _ in range(rng.randrange(4)))
     if kind == "address":
         return rng.randbytes(20)
     if kind == "bool":
@@ -36,7 +48,7 @@ def random_value(rng: random.Random, kind: str) -> Any:
     return value if kind.startswith("u") else value - 2 ** (bits - 1)
 
 
-@pytest.mark.parametrize("event", TOPICS.values(), ids=lambda event: event.NAME)
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.__name__)
 def test_from_log__random_values__decoded_as_encoded(event: EventType) -> None:
     assert keccak(event.SIGNATURE.encode()) == event.TOPIC
     rng = random.Random(3)
@@ -50,14 +62,21 @@ def test_from_log__random_values__decoded_as_encoded(event: EventType) -> None:
         assert [getattr(found, name) for name, _, _ in event.FIELDS] == values
 
 
-def test_topics__contracts__every_event_of_ours() -> None:
-    assert OrdersSettled in CONTRACT_EVENTS["SettlementExchange"]
-    assert Transfer in CONTRACT_EVENTS["PaymentToken"]
-    assert {event for events in CONTRACT_EVENTS.values() for event in events} == set(TOPICS.values())
+def test_contract_events__each_contract__knows_its_own() -> None:
+    assert CONTRACT_EVENTS["SettlementExchange"][OrdersSettled.TOPIC] is OrdersSettled
+    assert CONTRACT_EVENTS["PaymentToken"][Transfer.TOPIC] is Transfer
+    assert CONTRACT_EVENTS["Certificates"][Transfer.TOPIC] is CertificatesTransfer
+    assert CertificatesTransfer.TOPIC == Transfer.TOPIC
+    assert AssetCreated.TOPIC in CONTRACT_EVENTS["AssetFactory"]
+    assert RevenueDeposited.TOPIC in CONTRACT_EVENTS["AssetToken"]
 
 
-def word(value: int) -> bytes:
-    return value.to_bytes(32, "big")
+@pytest.mark.parametrize("targets", [word(2**255), word(9 * 32), word(8 * 32)])
+def test_from_log__array_beyond_the_data__refused(targets: bytes) -> None:
+    good = encode(ProposalCreated.SIGNATURE[16:-1].split(","), [1, ANYONE, [], [], [], [], 2, 3, ""])
+    assert ProposalCreated.from_log([ProposalCreated.TOPIC], good).targets == ()
+    with pytest.raises(LogMalformed):
+        ProposalCreated.from_log([ProposalCreated.TOPIC], good[:64] + targets + good[96 : 8 * 32] + word(32))
 
 
 @pytest.mark.parametrize(

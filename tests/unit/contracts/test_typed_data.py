@@ -11,7 +11,16 @@ from eth_account.messages import _hash_eip191_message, encode_typed_data
 from eth_utils.address import to_checksum_address
 
 from contracts import typed_data
-from contracts.typed_data import BadAddress, BadSignature, Domain, FieldOutOfRange, Mandate, Order, Reading
+from contracts.typed_data import (
+    BadAddress,
+    BadSignature,
+    Domain,
+    FieldOutOfRange,
+    Mandate,
+    Order,
+    Reading,
+    TradingMandate,
+)
 
 KEY = bytes.fromhex("59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d")
 DOMAIN = Domain(31_337, bytes(range(20)))
@@ -29,6 +38,10 @@ ORDER_TYPES = [
 MANDATE_TYPES = [
     ("address", "account"), ("uint64", "budgetPerSlot"), ("uint64", "budget"), ("uint32", "expiry"),
     ("uint32", "nonce"),
+]  # fmt: skip
+TRADING_MANDATE_TYPES = [
+    ("address", "account"), ("uint32", "zone"), ("int48", "maxBuyPricePerKwh"), ("int48", "minSellPricePerKwh"),
+    ("uint32", "maxWhPerSlot"), ("uint32", "validFrom"), ("uint32", "expiry"), ("uint48", "nonce"),
 ]  # fmt: skip
 PERMIT_TYPES = [
     ("address", "owner"), ("address", "spender"), ("uint256", "value"), ("uint256", "nonce"), ("uint256", "deadline"),
@@ -75,6 +88,16 @@ def test_mandate_digest__bounds__equal_eth_account() -> None:
     ):
         expected = reference_digest("Mandate", MANDATE_TYPES, dataclasses.astuple(mandate), exchange_domain())
         assert typed_data.mandate_digest(DOMAIN, mandate) == expected
+
+
+def test_trading_mandate_digest__bounds__equal_eth_account() -> None:
+    for mandate in (
+        TradingMandate(bytes(20), 0, -(2**47), -(2**47), 0, 0, 0, 0),
+        TradingMandate(b"\xff" * 20, 2**32 - 1, 2**47 - 1, 2**47 - 1, 2**32 - 1, 2**32 - 1, 2**32 - 1, 2**48 - 1),
+    ):
+        values = dataclasses.astuple(mandate)
+        expected = reference_digest("TradingMandate", TRADING_MANDATE_TYPES, values, exchange_domain())
+        assert typed_data.trading_mandate_digest(DOMAIN, mandate) == expected
 
 
 def test_permit_digest__largest_value__equals_eth_account() -> None:

@@ -1,0 +1,1 @@
+"""What proves the contracts beyond their tests: static analysis, symbolic execution, coverage, mutation, deep runs."""
