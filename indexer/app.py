@@ -2,24 +2,27 @@
 
 import asyncio
 import logging
-from contextlib import suppress
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, TypeAlias
 
 import asyncpg
 
-from contracts.abi import artifact
 from contracts.addresses import Deployment
-from indexer import facts
-from indexer.chain import RpcChain
+from indexer import facts, handlers, shipped, state, templates, versions
+from indexer.chain import Chain, RpcChain
 from indexer.config import IndexerConfig
 from indexer.cursor import SQL as CURSOR_SQL
 from indexer.db import Connection, connect
 from indexer.errors import Disagreement, RpcRefused, RpcUnavailable
+from indexer.extension import Extension
 from indexer.heads import Heads
-from indexer.manifest import Contract, Manifest, check_chain
+from indexer.manifest import Manifest, check_chain
 from indexer.metrics import Metrics
-from indexer.rpc import open_rpc
+from indexer.progress import Progress, terminal
+from indexer.receipts import ReceiptVerifier
+from indexer.rpc import Rpc, open_rpc
 from indexer.sync import Advanced, Ahead, Halted, NothingNew, Outcome, Reorg, Sync
+from indexer.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +31,8 @@ STANDBY_POLL_S: Final = 0.5
 RETRY_FIRST_S: Final = 0.2
 RETRY_MAX_S: Final = 5.0
 HALTED_POLL_S: Final = 2.0
+LONGEST_REASON: Final = 500
+Extensions: TypeAlias = Sequence[Extension]
 CHAIN_FAULTS: Final = (Disagreement, RpcRefused, RpcUnavailable)
 DATABASE_FAULTS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 """Also what the database refuses: read-only after a failover, full, not yet migrated. All of it can be mended there."""
@@ -40,29 +45,58 @@ async def run(config: IndexerConfig) -> None:
         ConfigError: the deployment is of another chain.
         WrongChain: the RPC endpoint serves another chain.
     """
-    manifest = load_manifest(config)
-    metrics = Metrics(config.chain_id)
-    if config.metrics_port:
-        metrics.serve(config.metrics_port)
-    async with open_rpc(config.rpc_urls, config.chain_id) as rpc:
+    telemetry = Telemetry()
+    async with telemetry.serving(config.metrics_port):
+        await mirror(config, load_manifest(config), telemetry.chain(config.chain_id))
+
+
+async def mirror(config: IndexerConfig, manifest: Manifest, metrics: Metrics, extensions: Extensions = ()) -> None:
+    """Mirrors one chain until cancelled. Raises WrongChain as ``run``."""
+    if manifest.handlers:
+        extensions = (*extensions, handlers.Running(handlers.load(manifest.handlers)))
+    async with open_rpc(config.rpc_urls, config.chain_id, watch=metrics) as rpc:
         heads = Heads(rpc.session, config.rpc_urls[0], config.poll_interval_s)
-        listener = asyncio.create_task(heads.run())
+        beside = [asyncio.create_task(heads.run()), asyncio.create_task(_beside(config, manifest, metrics))]
         try:
-            await keep(config.database_url, RpcChain(rpc, manifest.addresses), manifest, heads, metrics)
+            await keep(config.database_url, chain_of(config, rpc, metrics), manifest, heads, metrics, extensions)
         finally:
-            listener.cancel()
-            with suppress(asyncio.CancelledError):
-                await listener
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+
+
+async def _beside(config: IndexerConfig, manifest: Manifest, metrics: Metrics) -> None:
+    # Slow to import, and not needed for the first blocks.
+    from indexer import companions
+
+    await companions.run(config, manifest, metrics)
+
+
+def chain_of(config: IndexerConfig, rpc: Rpc, metrics: Metrics) -> Chain:
+    """The chain behind the endpoints, with the configured checks and cache."""
+    verifier = ReceiptVerifier(config.verify) if config.verify else None
+    chain = RpcChain(rpc, verifier=verifier, missed=metrics.missing.inc)
+    if config.cache is None:
+        return chain
+    # Slow to import, and used by few.
+    from indexer.cache import Cache, CachedChain
+
+    return CachedChain(chain, Cache(config.cache, config.cache_bytes), config.chain_id, metrics.cached.inc)
 
 
 def load_manifest(config: IndexerConfig) -> Manifest:
     """The deployed contracts with the ABIs of their artifacts."""
-    deployment = Deployment.load(config.deployment)
-    contracts = tuple(Contract(name, address, artifact(name).abi) for name, address in deployment.addresses.items())
-    return check_chain(Manifest(deployment.chain_id, deployment.start_block, contracts), config.chain_id)
+    return check_chain(shipped.manifest_of(Deployment.load(config.deployment)), config.chain_id)
 
 
-async def keep(database_url: str, chain: RpcChain, manifest: Manifest, heads: Heads, metrics: Metrics) -> None:
+async def keep(
+    database_url: str,
+    chain: Chain,
+    manifest: Manifest,
+    heads: Heads,
+    metrics: Metrics,
+    extensions: Extensions = (),
+) -> None:
     """Reconnects to the database for as long as it takes, and mirrors whenever it is there."""
     delay_s = RETRY_FIRST_S
     while True:
@@ -70,30 +104,48 @@ async def keep(database_url: str, chain: RpcChain, manifest: Manifest, heads: He
             db = await connect(database_url, command_timeout_s=COMMAND_TIMEOUT_S)
             try:
                 delay_s = RETRY_FIRST_S
-                await _lead(db, chain, manifest, heads, metrics)
+                await _lead(db, chain, manifest, heads, metrics, extensions)
             finally:
                 metrics.leader.set(0)
                 db.terminate()  # gives up the lock at once, whatever the connection was doing
         except DATABASE_FAULTS as error:
             metrics.fault("database-unavailable")
+            metrics.wait("unavailable", f"database: {type(error).__name__}: {error}")
             logger.warning("database unavailable retry_in_s=%.1f error=%s: %s", delay_s, type(error).__name__, error)
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, RETRY_MAX_S)
 
 
-async def _lead(db: Connection, chain: RpcChain, manifest: Manifest, heads: Heads, metrics: Metrics) -> None:
+async def _lead(
+    db: Connection, chain: Chain, manifest: Manifest, heads: Heads, metrics: Metrics, extensions: Extensions
+) -> None:
     """Waits for the chain's lock, then mirrors over the connection that holds it."""
     waiting = False
     while not await db.fetchval(CURSOR_SQL["lock_chain"], manifest.chain_id):
         if not waiting:
             logger.info("standing by chain=%d: another process writes", manifest.chain_id)
         waiting = True
+        metrics.wait("standby")
         await asyncio.sleep(STANDBY_POLL_S)
     metrics.leader.set(1)
     async with db.transaction():
         await facts.ensure(db, manifest)
-    sync = Sync(db, chain, manifest)
+        projections = (*state.usable(manifest.tables), *templates.of(manifest))
+        await versions.refold_changed(db, manifest.chain_id, projections)
+        for extension in extensions:
+            await extension.prepare(db, manifest)
+    progress = Progress(manifest.chain_id, terminal())
+
+    def hear(outcome: Outcome) -> None:
+        metrics.observe(outcome)
+        progress.hear(outcome)
+
+    sync = Sync(db, chain, manifest, extensions, hear)
     logger.info("indexing chain=%d contracts=%d", manifest.chain_id, len(manifest.contracts))
+    await _follow(db, sync, manifest, heads, metrics)
+
+
+async def _follow(db: Connection, sync: Sync, manifest: Manifest, heads: Heads, metrics: Metrics) -> None:
     indexed, delay_s, told = False, RETRY_FIRST_S, ""
     last: Outcome | None = None
     while True:
@@ -101,6 +153,7 @@ async def _lead(db: Connection, chain: RpcChain, manifest: Manifest, heads: Head
             outcome = await sync.step()
         except CHAIN_FAULTS as error:
             metrics.fault(error.code)
+            metrics.wait("unavailable", str(error)[:LONGEST_REASON])
             if str(error) != told:
                 logger.warning("chain unavailable code=%s error=%s", error.code, error)
             told = str(error)
@@ -108,13 +161,12 @@ async def _lead(db: Connection, chain: RpcChain, manifest: Manifest, heads: Head
             delay_s = min(2 * delay_s, RETRY_MAX_S)
             continue
         delay_s, told = RETRY_FIRST_S, ""
-        metrics.observe(outcome)
         if not indexed and isinstance(outcome, NothingNew):
             async with db.transaction():
                 await facts.index_keys(db, manifest)
             indexed = True
         if outcome != last:
-            _tell(outcome)
+            _tell(manifest.chain_id, outcome)
         last = outcome
         if isinstance(outcome, NothingNew | Ahead):
             await heads.wait()
@@ -122,13 +174,16 @@ async def _lead(db: Connection, chain: RpcChain, manifest: Manifest, heads: Head
             await asyncio.sleep(HALTED_POLL_S)
 
 
-def _tell(outcome: Outcome) -> None:
+def _tell(chain_id: int, outcome: Outcome) -> None:
     match outcome:
         case Advanced(first, last, events, head):
-            logger.info("advanced first=%d last=%d events=%d head=%d", first, last, events, head)
+            logger.info("advanced chain=%d first=%d last=%d events=%d head=%d", chain_id, first, last, events, head)
         case Reorg(ancestor, depth):
-            logger.warning("reorg ancestor=%d depth=%d", ancestor, depth)
+            logger.warning("reorg chain=%d ancestor=%d depth=%d", chain_id, ancestor, depth)
         case Ahead(ours, theirs):
-            logger.info("ahead of the endpoint ours=%d theirs=%d", ours, theirs)
+            logger.info("ahead of the endpoint chain=%d ours=%d theirs=%d", chain_id, ours, theirs)
         case Halted(reason):
-            logger.error("halted reason=%r", reason)
+            logger.error(
+                "halted chain=%d reason=%r: `gridtrace index resolve --chain %d` drops what is replaced and goes on",
+                chain_id, reason, chain_id,
+            )  # fmt: skip

@@ -38,13 +38,15 @@ class LogAnswer(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     block_hash: str
     transaction_hash: str
     log_index: str
+    transaction_index: str = "0x0"
     removed: bool = False
 
 
 class ReceiptAnswer(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """The part of a receipt that the indexer reads."""
 
-    logs: tuple[LogAnswer, ...]
+    logs: msgspec.Raw
+    """A list of logs as ``eth_getLogs`` gives it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +76,6 @@ class Block:
             transaction_count=len(answer.transactions),
             gas_used=quantity(answer.gas_used),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """Consecutive blocks and the watched logs in them, both in chain order."""
-
-    blocks: tuple[Block, ...]
-    logs: tuple[LogAnswer, ...]
-
-    @property
-    def first(self) -> Block:
-        return self.blocks[0]
-
-    @property
-    def last(self) -> Block:
-        return self.blocks[-1]
-
-    def join(self, following: "Segment") -> "Segment":
-        return Segment(self.blocks + following.blocks, self.logs + following.logs)
 
 
 @dataclass(frozen=True, slots=True)

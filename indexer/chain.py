@@ -2,23 +2,37 @@
 
 import asyncio
 import logging
-from collections import defaultdict, deque
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final, Protocol
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, Protocol, TypeVar
 
-from indexer.block import Block, HeaderAnswer, LogAnswer, ReceiptAnswer, Segment, Tip
+import numpy as np
+
+from indexer.block import Block, HeaderAnswer, ReceiptAnswer, Tip
 from indexer.errors import Disagreement, RpcRefused, RpcUnavailable
+from indexer.limits import Kind, understand
 from indexer.lineage import check_links
+from indexer.logs import Logs, Segment, merge
+from indexer.receipts import ReceiptVerifier
 from indexer.rpc import Call, Result, decode
-from indexer.verify import check_logs, check_same, unaccounted
+from indexer.verify import Expected, check_logs, check_same, unaccounted
+from indexer.watch import Watch
+from indexer.window import Window
+from indexer.wire import Page, read_logs
 
 logger = logging.getLogger(__name__)
 
-TARGET_ANSWER_BYTES: Final = 2_000_000
+T = TypeVar("T")
+
 IN_FLIGHT: Final = 3
-FIRST_WINDOW: Final = 20
-MAX_WINDOW: Final = 200
+STALE_BLOCKS: Final = 5
+"""Where there are other endpoints, one further behind than this is not believed."""
+MOST_CHANCE: Final = 0.01
+"""A silent contract is asked after only where the bloom filter does not name it by mere accident: on busy chains
+the filters are full."""
 # What a node without finality tags is taken to have: two epochs of 32 blocks, as after the merge.
 FALLBACK_SAFE_DEPTH: Final = 32
 FALLBACK_FINAL_DEPTH: Final = 64
@@ -27,7 +41,7 @@ FALLBACK_FINAL_DEPTH: Final = 64
 class Chain(Protocol):
     """What the indexer needs of a chain."""
 
-    async def look(self, number: int) -> tuple[Tip, Segment | None]:
+    async def look(self, number: int, watch: Watch) -> tuple[Tip, Segment | None]:
         """Where the chain stands, and block ``number`` with its logs if there is one."""
         ...
 
@@ -35,7 +49,11 @@ class Chain(Protocol):
         """Headers of the numbers that exist."""
         ...
 
-    def history(self, first: int, last: int) -> AsyncGenerator[Segment, None]:
+    async def vouch(self, number: int, block_hash: bytes) -> bool:
+        """Whether any endpoint has this block. Those that have another one are not asked for a while."""
+        ...
+
+    def history(self, first: int, last: int, watch: Watch) -> AsyncGenerator[Segment, None]:
         """Blocks ``first`` to ``last`` with their logs, in segments, in order.
 
         Raises:
@@ -44,57 +62,121 @@ class Chain(Protocol):
         ...
 
 
+class Node(Protocol):
+    """One endpoint."""
+
+    answer_bytes: int
+    """Size of its last answer."""
+
+    async def batch(self, calls: Sequence[Call]) -> list[Result]: ...
+
+
 class Transport(Protocol):
     """What is needed of the JSON-RPC client."""
 
-    answer_bytes: int
+    async def through(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        """Does a piece of work at one endpoint; if that one fails or contradicts itself, at another."""
+        ...
 
-    async def batch(self, calls: Sequence[Call]) -> list[Result]: ...
+    def others(self) -> bool:
+        """Whether there is more than one endpoint."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Blocks and the logs that were asked for when ``watch.version`` was ``version``."""
+
+    blocks: tuple[Block, ...]
+    logs: Logs
+    version: int
+
+    @staticmethod
+    def joined(parts: "Sequence[Stretch]") -> "Stretch":
+        blocks = tuple(block for part in parts for block in part.blocks)
+        return Stretch(blocks, Logs.concat([part.logs for part in parts]), min(part.version for part in parts))
 
 
 class RpcChain:
     """A chain behind JSON-RPC endpoints."""
 
-    def __init__(self, rpc: Transport, addresses: Sequence[bytes]) -> None:
+    def __init__(
+        self,
+        rpc: Transport,
+        *,
+        verifier: ReceiptVerifier | None = None,
+        missed: Callable[[int], None] = lambda logs: None,
+    ) -> None:
+        """
+        Args:
+            missed: hears how many logs the endpoints had left out.
+        """
         self._rpc = rpc
-        self._addresses = tuple(addresses)
-        self._filter = ["0x" + address.hex() for address in addresses]
-        self._window = FIRST_WINDOW
+        self._verifier = verifier
+        self._missed = missed
+        self._window = Window()
+        self._highest = 0
+        self._wants_receipts = False
         self._without_receipts = False
 
-    async def look(self, number: int) -> tuple[Tip, Segment | None]:
-        latest, safe, final, header, logs = await self._rpc.batch(
-            [
-                _header("latest"),
-                _header("safe"),
-                _header("finalized"),
-                _header(hex(number)),
-                self._logs(number, number),
-            ]
-        )
+    async def look(self, number: int, watch: Watch) -> tuple[Tip, Segment | None]:
+        return await self._rpc.through(lambda node: self._look(node, number, watch))
+
+    async def _look(self, node: Node, number: int, watch: Watch) -> tuple[Tip, Segment | None]:
+        version = watch.version
+        tags = [_header("latest"), _header("safe"), _header("finalized"), _header(hex(number)), *self._receipts(number)]
+        results = await node.batch([*tags, *_logs(number, number, watch.criteria())])
+        latest, safe, final, header, *receipts = results[: len(tags)]
+        logs = results[len(tags) :]
         head = _block(latest)
         if head is None:
             raise Disagreement("the endpoint has no latest block")
+        self._check_fresh(head.number)
         tip = Tip(head, _tag(safe, head, FALLBACK_SAFE_DEPTH), _tag(final, head, FALLBACK_FINAL_DEPTH))
         block = _block(header, number)
         if block is None:
             return tip, None
-        return tip, await self._verified([block], decode(logs, tuple[LogAnswer, ...]), at_head=True)
+        given = {number: receipts[0]} if receipts else {}
+        stretch = await self._verified(node, (block,), logs, watch, version, at_head=True, receipts=given)
+        return tip, await self._completed(node, stretch, watch, at_head=True)
+
+    def _check_fresh(self, head: int) -> None:
+        """Where all endpoints are behind what was seen, the chain has gone back."""
+        highest, self._highest = self._highest, max(head, self._highest)
+        if head + STALE_BLOCKS < highest and self._rpc.others():
+            # Believed the next time: after every other endpoint was asked.
+            self._highest = head
+            raise Disagreement(f"stale: its head is {head}, another's was {highest}")
 
     async def headers(self, numbers: Sequence[int]) -> list[Block]:
-        results = await self._rpc.batch([_header(hex(number)) for number in numbers]) if numbers else []
+        return await self._rpc.through(lambda node: self._headers(node, numbers))
+
+    async def _headers(self, node: Node, numbers: Sequence[int]) -> list[Block]:
+        results = await node.batch([_header(hex(number)) for number in numbers]) if numbers else []
         return _blocks(results, numbers)
 
-    async def history(self, first: int, last: int) -> AsyncGenerator[Segment, None]:
-        tasks: deque[asyncio.Task[Segment]] = deque()
+    async def vouch(self, number: int, block_hash: bytes) -> bool:
+        async def check(node: Node) -> bool:
+            blocks = await self._headers(node, [number])
+            if [block.hash for block in blocks] != [block_hash]:
+                raise Disagreement(f"another chain: its block {number} is not 0x{block_hash.hex()}")
+            return True
+
+        try:
+            return await self._rpc.through(check)
+        except Disagreement:
+            return False
+
+    async def history(self, first: int, last: int, watch: Watch) -> AsyncGenerator[Segment, None]:
+        tasks: deque[asyncio.Task[Stretch]] = deque()
         following = first
         try:
             while following <= last or tasks:
                 while following <= last and len(tasks) < IN_FLIGHT:
-                    end = min(following + self._window - 1, last)
-                    tasks.append(asyncio.create_task(self._stretch(following, end)))
+                    end = min(following + self._window.blocks - 1, last)
+                    tasks.append(asyncio.create_task(self._stretch(following, end, watch)))
                     following = end + 1
-                yield await tasks.popleft()
+                yield await self._finished(await tasks.popleft(), watch)
         finally:
             for task in tasks:
                 task.cancel()
@@ -102,65 +184,109 @@ class RpcChain:
                 with suppress(asyncio.CancelledError):
                     await task
 
-    async def _stretch(self, first: int, last: int) -> Segment:
-        """One window; halved for as long as the endpoint refuses its size."""
-        calls = [self._logs(first, last), *(_header(hex(number)) for number in range(first, last + 1))]
+    async def _finished(self, stretch: Stretch, watch: Watch) -> Segment:
+        """In order: what a stretch makes known is asked for in the ones after it."""
+        return await self._rpc.through(lambda node: self._completed(node, stretch, watch, at_head=False))
+
+    async def _stretch(self, first: int, last: int, watch: Watch) -> Stretch:
+        """One window; halved for as long as endpoints refuse its size."""
+        blocks = last - first + 1
         try:
-            logs, *headers = await self._rpc.batch(calls)
+            found = await self._rpc.through(lambda node: self._window_of(node, first, last, watch))
         except RpcUnavailable:
-            # Perhaps too much was asked at once: less the next time.
-            self._window = max(1, (last - first + 1) // 2)
+            self._window.failed(blocks)
             raise
-        self._adapt(last - first + 1)
-        if isinstance(logs, RpcRefused) and last > first:
-            middle = (first + last) // 2
-            self._window = max(1, (last - first + 1) // 2)
-            logger.info("window halved first=%d last=%d reason=%s", first, last, logs)
-            return (await self._stretch(first, middle)).join(await self._stretch(middle + 1, last))
-        blocks = _blocks(headers, range(first, last + 1))
+        if isinstance(found, Stretch):
+            return found
+        limit = understand(found.rpc_code, found.rpc_message, found.data)
+        self._window.refused(blocks, limit.blocks if limit.kind is Kind.RANGE else None)
+        size = min(self._window.blocks, blocks - 1)
+        logger.info("window refused first=%d last=%d next=%d reason=%s", first, last, size, found)
+        parts = [
+            await self._stretch(start, min(start + size - 1, last), watch) for start in range(first, last + 1, size)
+        ]
+        return Stretch.joined(parts)
+
+    async def _window_of(self, node: Node, first: int, last: int, watch: Watch) -> Stretch | RpcRefused:
+        """A refusal of the range is handed back, as long as a smaller one could be asked for."""
+        version, criteria = watch.version, watch.criteria()
+        calls = [_header(hex(number)) for number in range(first, last + 1)]
+        results = await node.batch([*_logs(first, last, criteria), *calls])
+        logs, headers = results[: len(criteria)], results[len(criteria) :]
+        refusal = next((result for result in results if isinstance(result, RpcRefused)), None)
+        if refusal is not None and last > first:
+            return refusal
+        self._window.answered(last - first + 1, node.answer_bytes)
+        blocks = tuple(_blocks(headers, range(first, last + 1)))
         if len(blocks) != last - first + 1:
             raise Disagreement(f"blocks {first} to {last}: {len(blocks)} of them exist")
-        return await self._verified(blocks, decode(logs, tuple[LogAnswer, ...]), at_head=False)
+        return await self._verified(node, blocks, logs, watch, version, at_head=False)
 
-    def _adapt(self, size: int) -> None:
-        """Moves the window towards answers of the wanted size, at most by a factor of two."""
-        fitting = size * TARGET_ANSWER_BYTES // max(self._rpc.answer_bytes, 1)
-        self._window = max(1, min(fitting, 2 * size, MAX_WINDOW))
-
-    async def _verified(self, blocks: Sequence[Block], logs: tuple[LogAnswer, ...], *, at_head: bool) -> Segment:
+    async def _verified(
+        self,
+        node: Node,
+        blocks: tuple[Block, ...],
+        answers: Sequence[Result],
+        watch: Watch,
+        version: int,
+        *,
+        at_head: bool,
+        receipts: Mapping[int, Result] = MappingProxyType({}),
+    ) -> Stretch:
         """The blocks with all their watched logs.
 
         At the head, every block that may have some is compared with its receipts; further back, where that would
         cost a request per block, those in which a contract is silent although the bloom filter names it.
         """
-        try:
-            check_links(blocks)
-            self._check(blocks, logs, at_head)
-            # No logs given: every block that may have any is doubtful.
-            if doubtful := unaccounted(blocks, () if at_head else logs, self._addresses):
-                logs = _complete(logs, await self._from_receipts(doubtful))
-                self._check(blocks, logs, at_head)
-        except ValueError as error:
-            raise Disagreement(f"a log is malformed: {error}") from error
-        return Segment(tuple(blocks), logs)
+        check_links(blocks)
+        logs = merge([check_logs(blocks, read_logs(_raw(answer)), every_topic=at_head) for answer in answers])
+        # No logs given: every block that may have any is doubtful.
+        accounted, chance = (Logs.empty(), 1.0) if at_head else (logs, MOST_CHANCE)
+        doubtful = unaccounted(blocks, accounted, _expected(watch), most_chance=chance)
+        if at_head:
+            self._wants_receipts = bool(doubtful)
+        if doubtful:
+            whole = _complete(logs, await self._from_receipts(node, doubtful, watch, receipts))
+            self._missed(len(whole) - len(logs))
+            logs = whole
+        return Stretch(blocks, logs, version)
 
-    def _check(self, blocks: Sequence[Block], logs: Sequence[LogAnswer], at_head: bool) -> None:
-        check_logs(blocks, logs, every_topic=at_head)
-        if foreign := {log.address.lower() for log in logs}.difference(self._filter):
-            raise Disagreement(f"a log is of {min(foreign)[:80]}, which was not asked for")
+    async def _completed(self, node: Node, stretch: Stretch, watch: Watch, *, at_head: bool) -> Segment:
+        """The segment, with the logs of contracts that it makes known itself."""
+        blocks, logs, version = stretch.blocks, stretch.logs, stretch.version
+        while True:
+            while watch.discover(logs):
+                pass
+            if version == watch.version:
+                break
+            asked, version = version, watch.version
+            criteria = watch.criteria(asked)
+            answers = await node.batch(_logs(blocks[0].number, blocks[-1].number, criteria))
+            pages = [check_logs(blocks, read_logs(_raw(answer)), every_topic=at_head) for answer in answers]
+            logs = merge([logs, *pages])
+        if self._verifier is not None:
+            await self._verifier.check(node, blocks, logs, watch.wants)
+        return Segment(blocks, watch.sift(logs))
 
-    async def _from_receipts(self, blocks: Sequence[Block]) -> dict[int, list[LogAnswer]]:
+    def _receipts(self, number: int) -> list[Call]:
+        """Asked for together with a block at the head, where the block before had watched logs."""
+        return [_receipts_of(number)] if self._wants_receipts and not self._without_receipts else []
+
+    async def _from_receipts(
+        self, node: Node, blocks: Sequence[Block], watch: Watch, given: Mapping[int, Result]
+    ) -> dict[int, Logs]:
         """Watched logs by block, as far as the endpoint gives receipts."""
-        results = await self._rpc.batch([Call("eth_getBlockReceipts", (hex(b.number),)) for b in blocks])
+        missing = [block.number for block in blocks if block.number not in given]
+        fetched = await node.batch([_receipts_of(number) for number in missing]) if missing else []
+        by_number = {**given, **dict(zip(missing, fetched, strict=True))}
+        results = [by_number[block.number] for block in blocks]
         found = {}
         for block, result in zip(blocks, results, strict=True):
             receipts = None if isinstance(result, RpcRefused) else decode(result, tuple[ReceiptAnswer, ...] | None)
             if receipts is None:
                 self._tell_no_receipts(block, result)
                 continue
-            found[block.number] = [
-                log for receipt in receipts for log in receipt.logs if log.address.lower() in self._filter
-            ]
+            found[block.number] = Logs.concat([_watched(block, read_logs(r.logs), watch) for r in receipts])
         return found
 
     def _tell_no_receipts(self, block: Block, result: Result) -> None:
@@ -169,22 +295,52 @@ class RpcChain:
             logger.warning("no receipts, logs are taken as given block=%d reason=%.200s", block.number, reason)
         self._without_receipts = True
 
-    def _logs(self, first: int, last: int) -> Call:
-        criteria: dict[str, Any] = {"fromBlock": hex(first), "toBlock": hex(last), "address": self._filter}
-        return Call("eth_getLogs", (criteria,))
+
+def _logs(first: int, last: int, criteria: Sequence[Mapping[str, Any]]) -> list[Call]:
+    stretch = {"fromBlock": hex(first), "toBlock": hex(last)}
+    return [Call("eth_getLogs", ({**stretch, **one},)) for one in criteria]
 
 
-def _complete(logs: tuple[LogAnswer, ...], whole: Mapping[int, Sequence[LogAnswer]]) -> tuple[LogAnswer, ...]:
+def _expected(watch: Watch) -> list[Expected]:
+    expected: list[Expected] = []
+    for address in watch.addresses():
+        emitter = watch.directory.get(address)
+        chosen = (
+            ()
+            if emitter is None or emitter.schema.keeps_unknown or emitter.schema.anonymous
+            else (tuple(emitter.schema.signed))
+        )
+        expected.append((address, chosen))
+    return expected
+
+
+def _raw(answer: Result) -> Any:
+    if isinstance(answer, RpcRefused):
+        raise answer
+    return answer
+
+
+def _watched(block: Block, page: Page, watch: Watch) -> Logs:
+    """Of a receipt's logs the watched ones."""
+    if (page.block_hash != np.frombuffer(block.hash, dtype=np.uint8)).any():
+        raise Disagreement(f"the receipts of block {block.number} are of another block")
+    return watch.sift(page.logs.take(watch.directory.find(page.logs.address) >= 0))
+
+
+def _complete(logs: Logs, whole: Mapping[int, Logs]) -> Logs:
     """The logs, with those of some blocks replaced by what their receipts have."""
-    given: dict[int, list[LogAnswer]] = defaultdict(list)
-    for log in logs:
-        given[int(log.block_number, 16)].append(log)
+    parts = []
     for number, found in whole.items():
-        check_same(given[number], found)
-        if missing := len(found) - len(given[number]):
+        given = logs.take(logs.block_number == number)
+        check_same(given, found)
+        if missing := len(found) - len(given):
             logger.warning("logs were missing from eth_getLogs block=%d count=%d", number, missing)
-        given[number] = list(found)
-    return tuple(log for number in sorted(given) for log in given[number])
+            parts.append(found)
+    return merge([logs, *parts]) if parts else logs
+
+
+def _receipts_of(number: int) -> Call:
+    return Call("eth_getBlockReceipts", (hex(number),))
 
 
 def _header(tag: str) -> Call:

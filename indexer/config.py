@@ -77,6 +77,14 @@ def natural(text: str) -> int:
     return value
 
 
+def seconds(text: str) -> float:
+    """A finite number from zero."""
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise ValueError("must be a number of seconds from zero")
+    return value
+
+
 def urls(text: str) -> tuple[str, ...]:
     """One or more addresses, separated by commas."""
     found = tuple(part.strip() for part in text.split(",") if part.strip())
@@ -96,24 +104,51 @@ class IndexerConfig:
     chain_id: int
     """EIP-155 number of the chain; an endpoint of another chain is refused."""
     deployment: Path
-    """JSON file with the contracts' addresses and their first block (written by ``gridtrace deploy``)."""
+    """JSON file with the contracts' addresses and their first block (written by ``gridtrace deploy``); not read where
+    a manifest says what is indexed."""
     clock: SimulatedClock
     """Market time as ``real:market:rate``; the default is real time."""
     poll_interval_s: float
     """How often the head is polled where no WebSocket tells of it."""
+    reconcile_s: float = 0.0
+    """Seconds between samples of balances that are compared with the contracts; 0 for never."""
+    verify: int = 0
+    """Blocks checked against their receipts: 1 for all, n for one in n, 0 for none beyond what the filters doubt."""
+    cache: Path | None = None
+    """Folder for final blocks, so that indexing them again asks the chain for nothing; none by default."""
+    cache_bytes: int = 10_000_000_000
+    """How large the folder may grow."""
+    stream_redis_url: str | None = None
+    """Redis that gets every block's events in the stream ``gridtrace:events``; none by default."""
+    webhook_url: str | None = None
+    """HTTP address that gets every block's events; none by default."""
+    webhook_secret: str = ""
+    """Signs what the webhook gets."""
     metrics_port: int | None = None
     """Local port that answers Prometheus; none by default."""
+    manifest: Path | None = None
+    """TOML file that says which contracts are indexed, of any chains; those of the deployment where not set."""
 
     @classmethod
     def read(cls, env: Environment) -> "IndexerConfig":
+        manifest = env.optional("GRIDTRACE_MANIFEST", Path)
+        webhook = env.optional("GRIDTRACE_WEBHOOK_URL", str)
         return cls(
             database_url=env.secret("DATABASE_URL"),
             rpc_urls=env.read("RPC_URL", urls),
             chain_id=env.read("GRIDTRACE_CHAIN_ID", positive),
-            deployment=env.read("GRIDTRACE_DEPLOYMENT", Path),
+            deployment=env.read("GRIDTRACE_DEPLOYMENT", Path, None if manifest is None else Path()),
             clock=env.read("GRIDTRACE_CLOCK", SimulatedClock.parse, SimulatedClock()),
             poll_interval_s=env.read("GRIDTRACE_POLL_INTERVAL_S", float, 0.25),
+            reconcile_s=env.read("GRIDTRACE_RECONCILE_S", seconds, 30.0),
+            verify=env.read("GRIDTRACE_VERIFY", natural, 0),
+            cache=env.optional("GRIDTRACE_INDEXER_CACHE", Path),
+            cache_bytes=env.read("GRIDTRACE_INDEXER_CACHE_BYTES", positive, 10_000_000_000),
+            stream_redis_url=env.optional("GRIDTRACE_STREAM_REDIS_URL", str),
+            webhook_url=webhook,
+            webhook_secret=env.secret("GRIDTRACE_WEBHOOK_SECRET", None if webhook else ""),
             metrics_port=env.optional("GRIDTRACE_INDEXER_METRICS_PORT", positive),
+            manifest=manifest,
         )
 
     @classmethod

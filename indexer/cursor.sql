@@ -26,5 +26,8 @@ select extract(epoch from "timestamp")::bigint from blockchain.blocks where chai
 -- notify -- to whoever listens
 select pg_notify($1, $2);
 
+-- lock_cursor -- until the transaction ends: who writes a halted chain's cursor looks at it first
+select 1 from blockchain.cursors where chain_id = $1 and stream = 'main' for update;
+
 -- lock_chain -- one writer per chain: held until the connection ends
 select pg_try_advisory_lock(hashtextextended('gridtrace.indexer', $1));

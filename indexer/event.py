@@ -1,29 +1,35 @@
 """Contract events as the indexer sees them: arguments with their kinds, the fact table and its columns."""
 
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum
-from typing import Any
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Final
 
 from eth_hash.auto import keccak
 
+from indexer.abi_types import (
+    WORD,
+    AbiType,
+    Kind,
+    Scalar,
+    UnsupportedType,
+    canonical,
+    head_bytes,
+    is_dynamic,
+    parse,
+    sql_type,
+    storage,
+)
+
+__all__ = ["BASE_COLUMNS", "Argument", "Event", "Kind", "canonical_type", "event_of", "snake", "table_name"]
+
 BASE_COLUMNS = ("chain_id", "block_number", "log_index", "transaction_hash", "block_time", "emitter")
-
-
-class Kind(Enum):
-    """How an argument is decoded and stored."""
-
-    ADDRESS = "bytea"
-    INTEGER = "bigint"
-    """Signed or unsigned, fits 63 bits and a sign."""
-    UNSIGNED = "numeric unsigned"
-    SIGNED = "numeric signed"
-    BOOLEAN = "boolean"
-    FIXED_BYTES = "bytea of fixed size"
-    BYTES = "bytea of any size"
-    TEXT = "text"
-    UNSUPPORTED = "unsupported"
+LONGEST_NAME: Final = 63
+"""Bytes of a PostgreSQL name."""
+TOPIC: Final = Scalar("bytes32", Kind.FIXED_BYTES, WORD)
+"""What a topic carries of a value that does not fit one word: its hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +39,35 @@ class Argument:
     name: str
     column: str
     abi_type: str
-    kind: Kind
-    size: int
-    """Bytes of the value on chain: 8 for a uint64."""
-    signed: bool
     indexed: bool
+    shape: AbiType | None
+    """What is stored; of an indexed array, tuple, string or bytes the hash. None for a type that is not supported."""
+
+    @property
+    def kind(self) -> Kind:
+        return Kind.UNSUPPORTED if self.shape is None else storage(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Bytes of a value of one word: 8 for a uint64."""
+        return self.shape.size if isinstance(self.shape, Scalar) else 0
+
+    @property
+    def signed(self) -> bool:
+        return isinstance(self.shape, Scalar) and self.shape.signed
 
     @property
     def dynamic(self) -> bool:
-        return self.kind in (Kind.BYTES, Kind.TEXT)
+        return self.shape is not None and is_dynamic(self.shape)
+
+    @property
+    def head_bytes(self) -> int:
+        """Bytes in the fixed part of the log's data."""
+        return WORD if self.shape is None else head_bytes(self.shape)
 
     @property
     def sql_type(self) -> str:
-        match self.kind:
-            case Kind.INTEGER | Kind.BOOLEAN | Kind.TEXT:
-                return str(self.kind.value)
-            case Kind.UNSIGNED | Kind.SIGNED:
-                return "numeric(20, 0)" if self.size <= 8 else "numeric(78, 0)"
-            case _:
-                return "bytea"
+        return "bytea" if self.shape is None else sql_type(self.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +77,14 @@ class Event:
     contract: str
     name: str
     topic: bytes
+    """Hash of the signature: the first topic, unless the event is anonymous."""
     arguments: tuple[Argument, ...]
     table: str
     """Fact table, without its schema."""
+    signature: str = ""
+    anonymous: bool = False
+    entry: str = field(default="", compare=False)
+    """The event's entry in the ABI, as JSON."""
 
     @property
     def indexed(self) -> tuple[Argument, ...]:
@@ -73,6 +94,10 @@ class Event:
     def plain(self) -> tuple[Argument, ...]:
         """Arguments in the log's data, in order."""
         return tuple(argument for argument in self.arguments if not argument.indexed)
+
+    @property
+    def topic_count(self) -> int:
+        return len(self.indexed) + (not self.anonymous)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -87,61 +112,52 @@ def snake(name: str) -> str:
 
 
 def table_name(contract: str, event: str) -> str:
-    return f"fact_{snake(contract)}_{snake(event)}"
+    return shortened(f"fact_{snake(contract)}_{snake(event)}")
+
+
+def shortened(name: str) -> str:
+    """The name itself, or as much of it as PostgreSQL takes, told apart by a hash of the whole."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    return f"{name[: LONGEST_NAME - 9]}_{sha256(name.encode()).hexdigest()[:8]}"
 
 
 def canonical_type(entry: Mapping[str, Any]) -> str:
     """The type as it stands in the signature; tuples are written out."""
-    abi_type: str = entry["type"]
-    if not abi_type.startswith("tuple"):
-        return abi_type
-    inner: str = ",".join(canonical_type(part) for part in entry["components"])
-    return f"({inner}){abi_type.removeprefix('tuple')}"
+    return canonical(entry)
 
 
 def event_of(contract: str, entry: Mapping[str, Any]) -> Event:
     """Reads one event entry of a contract's ABI."""
-    signature = f"{entry['name']}({','.join(canonical_type(part) for part in entry['inputs'])})"
+    signature = f"{entry['name']}({','.join(canonical(part) for part in entry['inputs'])})"
     taken: set[str] = set(BASE_COLUMNS)
     arguments = []
     for position, part in enumerate(entry["inputs"]):
         argument = _argument(position, part, taken)
         taken.add(argument.column)
         arguments.append(argument)
-    topic = keccak(signature.encode())
-    return Event(contract, entry["name"], topic, tuple(arguments), table_name(contract, entry["name"]))
+    return Event(
+        contract,
+        entry["name"],
+        keccak(signature.encode()),
+        tuple(arguments),
+        table_name(contract, entry["name"]),
+        signature,
+        bool(entry.get("anonymous")),
+        json.dumps(entry, separators=(",", ":")),
+    )
 
 
 def _argument(position: int, part: Mapping[str, Any], taken: set[str]) -> Argument:
-    name = part["name"] or f"argument{position}"
-    column = snake(name) or f"argument{position}"
+    name = part.get("name") or f"argument{position}"
+    column = shortened(snake(name) or f"argument{position}")
     while column in taken:
-        column += "_"
-    indexed = bool(part["indexed"])
-    abi_type = canonical_type(part)
-    kind, size, signed = _classify(abi_type)
-    if indexed and kind in (Kind.BYTES, Kind.TEXT, Kind.UNSUPPORTED):
-        # A topic carries only the hash of what does not fit one word.
-        kind, size = Kind.FIXED_BYTES, 32
-    return Argument(name, column, abi_type, kind, size, signed, indexed)
-
-
-def _classify(abi_type: str) -> tuple[Kind, int, bool]:
-    """Kind, size in bytes and signedness of a canonical ABI type.
-
-    Source: https://docs.soliditylang.org/en/latest/abi-spec.html
-    """
-    if abi_type == "address":
-        return Kind.ADDRESS, 20, False
-    if abi_type == "bool":
-        return Kind.BOOLEAN, 1, False
-    if abi_type in ("bytes", "string"):
-        return (Kind.BYTES if abi_type == "bytes" else Kind.TEXT), 0, False
-    if match := re.fullmatch(r"(u?)int(\d+)", abi_type):
-        size, signed = int(match[2]) // 8, not match[1]
-        if size < 8 or (size == 8 and signed):
-            return Kind.INTEGER, size, signed
-        return (Kind.SIGNED if signed else Kind.UNSIGNED), size, signed
-    if match := re.fullmatch(r"bytes(\d+)", abi_type):
-        return Kind.FIXED_BYTES, int(match[1]), False
-    return Kind.UNSUPPORTED, 0, False
+        column = shortened(column + "_")
+    indexed = bool(part.get("indexed"))
+    try:
+        shape: AbiType | None = parse(part)
+    except UnsupportedType:
+        shape = None
+    if indexed and shape is not None and not isinstance(shape, Scalar):
+        shape = TOPIC
+    return Argument(name, column, canonical(part), indexed, shape)

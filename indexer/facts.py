@@ -1,15 +1,18 @@
 """Fact tables: one per contract event, append-only, written in whole columns and erased by block."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Any
 
 import numpy as np
 
-from indexer.block import Block, Segment, unhex
+from indexer import sources, templates
+from indexer.block import Block
+from indexer.columns import Bytes2D
 from indexer.copy import argument_field, bigint, copy, fixed, integer, timestamptz
 from indexer.db import Connection, queries
-from indexer.decode import Bytes2D, Decoded, Rows, Undecoded
+from indexer.decode import Decoded, Rows, Undecoded
 from indexer.event import Event
+from indexer.logs import Segment
 from indexer.manifest import Manifest
 
 SQL = queries(__name__)
@@ -33,32 +36,52 @@ async def ensure(db: Connection, manifest: Manifest) -> None:
         await db.execute(table_ddl(event))
     await db.execute(transfers_view(await db.fetch(SQL["transfer_tables"])))
     for contract in manifest.contracts:
+        if contract.factory is not None:
+            continue
         await db.execute(
             SQL["name_contract"],
             manifest.chain_id,
             contract.address,
             contract.name,
-            manifest.start_block,
+            manifest.start_of(contract),
             list(contract.abi),
         )
+    await sources.settle(db, manifest)
 
 
 async def index_keys(db: Connection, manifest: Manifest) -> None:
     """Indexes the accounts in the fact tables: built once the history is in, because loading first is cheaper."""
     await db.execute(SQL["lock_schema"])
-    for event in manifest.tables.values():
-        for statement in index_ddl(event):
-            await db.execute(statement)
+    await index_tables(db, manifest, manifest.tables)
 
 
-async def write(db: Connection, chain_id: int, segment: Segment, decoded: Decoded) -> set[str]:
-    """Appends a segment's blocks and events; returns the fact tables that grew."""
+async def index_tables(db: Connection, manifest: Manifest, tables: Iterable[str]) -> None:
+    """The indexes of some fact tables."""
+    events, chosen = manifest.tables, set(tables)
+    statements = [statement for table in chosen for statement in index_ddl(events[table])]
+    for statement in (*statements, *templates.indexes(manifest, chosen)):
+        await db.execute(statement)
+
+
+async def write(db: Connection, chain_id: int, segment: Segment, decoded: Decoded) -> None:
+    """Appends a segment's blocks and events."""
     await copy(db, "blocks", BLOCK_COLUMNS, _block_fields(chain_id, segment.blocks))
+    await _write_events(db, chain_id, segment, decoded)
+
+
+async def write_late(db: Connection, chain_id: int, segment: Segment, decoded: Decoded, absent: Set[int]) -> None:
+    """Appends events of blocks most of which are there already; ``absent`` are those that are not."""
+    blocks = [block for block in segment.blocks if block.number in absent]
+    if blocks:
+        await copy(db, "blocks", BLOCK_COLUMNS, _block_fields(chain_id, blocks))
+    await _write_events(db, chain_id, segment, decoded)
+
+
+async def _write_events(db: Connection, chain_id: int, segment: Segment, decoded: Decoded) -> None:
     for rows in merge(decoded.rows):
         await append(db, chain_id, rows, segment.blocks)
     if decoded.undecoded:
         await db.executemany(SQL["keep_undecoded"], [_undecoded(chain_id, u) for u in decoded.undecoded])
-    return {rows.event.table for rows in decoded.rows}
 
 
 async def append(db: Connection, chain_id: int, rows: Rows, blocks: Sequence[Block]) -> None:
@@ -69,9 +92,18 @@ async def append(db: Connection, chain_id: int, rows: Rows, blocks: Sequence[Blo
 
 
 async def erase(db: Connection, manifest: Manifest, first: int) -> int:
-    """Removes every block and event from block ``first`` on; returns how many events."""
+    """Removes every block and event from block ``first`` on; returns how many events.
+
+    Contracts that have left the manifest have nothing that keeps their tokens' state in step: what loses events here
+    loses its state, which is made anew when the contract comes back.
+    """
     removed = 0
-    for table in (*manifest.tables, "undecoded_logs"):
+    known = [row["fact_table"] for row in await db.fetch(sources.SQL["tables"], manifest.chain_id)]
+    former = [table for table in known if table not in manifest.tables]
+    for table in former:
+        for state in templates.TABLES.values():
+            await db.execute(_forget_tokens(state, table), manifest.chain_id, first)
+    for table in (*manifest.tables, *former, "undecoded_logs"):
         status = await db.execute(
             f'delete from blockchain."{table}" where chain_id = $1 and block_number >= $2',  # noqa: S608
             manifest.chain_id,
@@ -80,6 +112,13 @@ async def erase(db: Connection, manifest: Manifest, first: int) -> int:
         removed += int(status.split()[1])
     await db.execute(SQL["erase_blocks"], manifest.chain_id, first)
     return removed
+
+
+def _forget_tokens(state: str, table: str) -> str:
+    return (
+        f"delete from blockchain.{state} where chain_id = $1 and token in "  # noqa: S608
+        f'(select emitter from blockchain."{table}" where chain_id = $1 and block_number >= $2)'
+    )
 
 
 def table_ddl(event: Event) -> str:
@@ -175,11 +214,11 @@ def _undecoded(chain_id: int, undecoded: Undecoded) -> tuple[Any, ...]:
     log = undecoded.log
     return (
         chain_id,
-        int(log.block_number, 16),
-        int(log.log_index, 16),
-        unhex(log.transaction_hash),
-        unhex(log.address),
-        [unhex(topic) for topic in log.topics],
-        unhex(log.data),
+        log.block_number,
+        log.log_index,
+        log.transaction_hash,
+        log.address,
+        list(log.topics),
+        log.data,
         undecoded.reason,
     )

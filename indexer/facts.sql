@@ -20,7 +20,8 @@ where (smart_contracts.name, smart_contracts.abi) is distinct from (excluded.nam
 -- keep_undecoded -- a log that could not be decoded, whole
 insert into blockchain.undecoded_logs
     (chain_id, block_number, log_index, transaction_hash, address, topics, data, reason)
-values ($1, $2, $3, $4, $5, $6, $7, $8);
+values ($1, $2, $3, $4, $5, $6, $7, $8)
+on conflict (chain_id, block_number, log_index) do update set reason = excluded.reason;
 
 -- erase_blocks -- blocks from one number on
 delete from blockchain.blocks where chain_id = $1 and number >= $2;

@@ -5,22 +5,26 @@ know their block: ``fold`` and ``unfold``. *Keyed* tables have a row per account
 blocks to the state, optionally for some keys only; ``touched`` names the keys of the facts from a block on;
 ``clear`` removes their rows. A reorg clears the touched keys and folds what is left of their facts, so that the
 state is what indexing from scratch would give.
+
+On the way forward a projection may sum the batch in columns (``gather``) and only ``merge`` the sums: what the fold
+says, for a fraction of the work.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
+from indexer.copy import Field, copy
 from indexer.db import Connection, queries
+from indexer.decode import Rows
 
 # In this order: later ones read what earlier ones unpacked.
 ORDER: Final = (
     "settled_orders",
     "settled_imbalances",
     "attested_registers",
-    "token_balances",
     "account_balances",
     "exchange_totals",
     "participants",
@@ -29,31 +33,27 @@ ORDER: Final = (
     "registers",
 )
 # Events that no projection folds, and why their facts are enough.
-FACTS_ONLY: Final[Mapping[str, str]] = {
-    "Approval": "an allowance is used up without an event, so only the token can tell what is left",
-    "EIP712DomainChanged": "never emitted after construction: the domain is fixed",
-    "AuthorityUpdated": "administration: its history is what is asked for",
-    "LedgerSet": "administration: set once",
-    "MirrorsSet": "administration: its history is what is asked for",
-    "SettlerSet": "administration: its history is what is asked for",
-    "AttesterSet": "administration: its history is what is asked for",
-    "Paused": "administration: its history is what is asked for",
-    "Unpaused": "administration: its history is what is asked for",
-    "Consumed": "the burn's Transfer moves the balance; the fact says that it was consumption",
-    "OperationScheduled": "administration: its history is what is asked for",
-    "OperationExecuted": "administration: its history is what is asked for",
-    "OperationCanceled": "administration: its history is what is asked for",
-    "RoleLabel": "administration: its history is what is asked for",
-    "RoleGranted": "administration: its history is what is asked for",
-    "RoleRevoked": "administration: its history is what is asked for",
-    "RoleAdminChanged": "administration: its history is what is asked for",
-    "RoleGuardianChanged": "administration: its history is what is asked for",
-    "RoleGrantDelayChanged": "administration: its history is what is asked for",
-    "TargetClosed": "administration: its history is what is asked for",
-    "TargetFunctionRoleUpdated": "administration: its history is what is asked for",
-    "TargetAdminDelayUpdated": "administration: its history is what is asked for",
-}
+TRANSFER_COLUMNS: Final = ("token", "account", "amount", "block_number")
+FEW_ROWS: Final = 500
+"""So few are read back by the fold sooner than they are summed, sent and merged."""
 _RELATION = re.compile(r"(?:from|join)\s+blockchain\.(\w+)")
+
+
+Gather: TypeAlias = Callable[[Sequence[Rows]], Sequence[Field] | None]
+"""The sums of a batch as columns of a temporary table; None where only the fold can tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """How a projection takes a batch in without reading it back."""
+
+    gather: Gather
+    table: str
+    """Temporary; made by ``stage``."""
+    columns: tuple[str, ...]
+    stage: str
+    merge: str
+    """Arguments: chain id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,7 @@ class Projection:
     unfold: str | None
     touched: str | None
     clear: str | None
+    gathering: "Gathering | None" = None
 
     @property
     def sources(self) -> frozenset[str]:
@@ -101,20 +102,37 @@ def usable(tables: Iterable[str]) -> tuple[Projection, ...]:
 
 
 async def fold(
-    db: Connection, projections: Iterable[Projection], chain_id: int, first: int, last: int, grown: set[str]
+    db: Connection, projections: Iterable[Projection], chain_id: int, first: int, last: int, rows: Sequence[Rows]
 ) -> None:
-    """Adds the facts of a range of blocks to the state; ``grown`` names the fact tables with new rows."""
-    changed = set(grown)
-    if any(table.endswith("_transfer") for table in grown):
-        changed.add("erc20_transfers")
+    """Adds the facts of a range of blocks to the state; ``rows`` are all of them."""
+    changed = {part.event.table for part in rows}
     for projection in projections:
         if changed.isdisjoint(projection.sources):
             continue
         changed.add(projection.name)
+        if projection.gathering and await _merge(db, projection, projection.gathering, chain_id, rows):
+            continue
         if projection.unfold:
             await db.execute(projection.fold, chain_id, first, last)
         else:
             await db.execute(projection.fold, chain_id, first, last, None)
+
+
+async def _merge(
+    db: Connection, projection: Projection, gathering: Gathering, chain_id: int, rows: Sequence[Rows]
+) -> bool:
+    """Whether the projection took the batch in by its sums."""
+    read = [part for part in rows if part.event.table in projection.sources]
+    if sum(map(len, read)) < FEW_ROWS:
+        return False
+    fields = gathering.gather(read)
+    if fields is None:
+        return False
+    if fields and len(fields[0]):
+        await db.execute(gathering.stage)
+        await copy(db, gathering.table, gathering.columns, fields, schema="pg_temp")
+        await db.execute(gathering.merge, chain_id)
+    return True
 
 
 async def touched(db: Connection, projections: Iterable[Projection], chain_id: int, first: int) -> dict[str, list[Any]]:

@@ -4,23 +4,28 @@ All of a step's writes are one transaction with the cursor in it, on the connect
 whatever is killed, and whenever, the next step starts from what is committed.
 """
 
-import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from indexer import cursor as cursors
-from indexer import facts, state
-from indexer.block import Block, Segment, Tip
+from indexer import facts, sources, state, templates
+from indexer.block import Block, Tip
 from indexer.chain import Chain
 from indexer.cursor import Cursor
 from indexer.db import Connection
 from indexer.decode import decode
 from indexer.errors import Disagreement
+from indexer.extension import Extension
+from indexer.latecomers import Latecomers
 from indexer.lineage import check_links, common_ancestor
+from indexer.logs import Logs, Segment
 from indexer.manifest import Manifest
+from indexer.pipeline import Writer
+from indexer.rewind import rewind
+from indexer.watch import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -67,24 +72,46 @@ class Ahead:
 
 
 @dataclass(frozen=True, slots=True)
+class Supplemented:
+    """Something that was added later has come nearer to the cursor."""
+
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
 class Halted:
     """Indexing stopped: going on would remove what was final."""
 
     reason: str
 
 
-Outcome: TypeAlias = NothingNew | Advanced | Reorg | Ahead | Halted
+Outcome: TypeAlias = NothingNew | Advanced | Reorg | Ahead | Supplemented | Halted
 
 
 class Sync:
     """Mirrors one chain over one connection."""
 
-    def __init__(self, db: Connection, chain: Chain, manifest: Manifest) -> None:
+    def __init__(
+        self,
+        db: Connection,
+        chain: Chain,
+        manifest: Manifest,
+        extensions: Sequence[Extension] = (),
+        tell: Callable[[Outcome], None] | None = None,
+    ) -> None:
+        """
+        Args:
+            tell: hears every outcome; of a long stretch, that of each batch as it is committed.
+        """
         self._db = db
         self._chain = chain
         self._manifest = manifest
-        self._events = manifest.lookup()
-        self._projections = state.usable(manifest.tables)
+        self._extensions = extensions
+        self._tell = tell
+        self._told = False
+        self._watch: Watch | None = None
+        self._late = Latecomers(db, chain, manifest)
+        self._projections = (*state.usable(manifest.tables), *templates.of(manifest))
         self.cursor: Cursor | None = None
 
     async def step(self) -> Outcome:
@@ -93,26 +120,64 @@ class Sync:
         Raises:
             Disagreement, RpcRefused, RpcUnavailable: nothing was written; a later step may succeed.
         """
+        self._told = False
+        try:
+            outcome = await self._step()
+        except BaseException:
+            for extension in self._extensions:
+                extension.forget()
+            raise
+        if self._tell and not self._told:
+            self._tell(outcome)
+        return outcome
+
+    async def _step(self) -> Outcome:
         cursor = self.cursor
         if cursor is None or cursor.state == "halted":
             # A halted chain is looked at afresh: an operator may have released it.
+            epoch = None if cursor is None else cursor.epoch
             cursor = self.cursor = await self._resume()
+            if cursor is None or cursor.epoch != epoch:
+                # Another process has taken blocks out.
+                self._watch, self._late = None, Latecomers(self._db, self._chain, self._manifest)
+                for extension in self._extensions:
+                    extension.forget()
         if cursor is None:
             return NothingNew(self._manifest.start_block - 1)
         if cursor.state == "halted":
             return await self._halted(cursor)
-        tip, following = await self._chain.look(cursor.number + 1)
+        watch = await self._watched(cursor)
+        tip, following = await self._chain.look(cursor.number + 1, watch)
         if tip.head.number < cursor.number:
             return await self._behind(cursor, tip)
         if tip.head.number == cursor.number:
-            return NothingNew(cursor.number) if tip.head.hash == cursor.hash else await self._reorg(cursor, tip)
+            if tip.head.hash != cursor.hash:
+                return await self._reorg(cursor, tip)
+            return await self._supplement(cursor, watch) or NothingNew(cursor.number)
         if following is None:
             raise Disagreement(f"the head is {tip.head.number}, but there is no block {cursor.number + 1}")
         if following.first.parent_hash != cursor.hash:
             return await self._reorg(cursor, tip)
         if tip.head.number - cursor.number > BACKFILL_GAP:
-            return await self._backfill(cursor, tip)
-        return await self._advance([following], tip)
+            return await self._backfill(cursor, tip, watch)
+        advanced = await self._advance([following], tip, watch)
+        assert self.cursor is not None
+        await self._supplement(self.cursor, watch)
+        return advanced
+
+    async def _watched(self, cursor: Cursor) -> Watch:
+        """What is watched as of the cursor: what an unfinished step found is forgotten."""
+        if self._watch is None:
+            self._watch = await sources.open_watch(self._db, self._manifest)
+        self._watch.rollback(cursor.number)
+        return self._watch
+
+    async def _supplement(self, cursor: Cursor, watch: Watch) -> Supplemented | None:
+        """One batch of what was added later; None where nothing is left of it."""
+        self.cursor = await self._late.step(cursor, watch)
+        if self.cursor is cursor:
+            return None
+        return Supplemented(self.cursor.events - cursor.events)
 
     async def _resume(self) -> Cursor | None:
         """Where to go on; None while the chain has not reached the first block to be indexed."""
@@ -123,36 +188,50 @@ class Sync:
         return None if before is None else Cursor(chain_id, start - 1, before)
 
     async def _hash_before(self, number: int) -> bytes | None:
+        """The hash of the block before one; None where the chain is not that long."""
+        tip, _ = await self._chain.look(number, Watch(self._manifest))
+        if tip.head.number < number:
+            return None
         headers = await self._chain.headers([number])
-        return headers[0].parent_hash if headers else None
+        if not headers:
+            raise Disagreement(f"the head is {tip.head.number}, but there is no block {number}")
+        return headers[0].parent_hash
 
-    async def _backfill(self, cursor: Cursor, tip: Tip) -> Outcome:
+    async def _backfill(self, cursor: Cursor, tip: Tip, watch: Watch) -> Outcome:
         """Reads up to the head; one batch is written while the next is fetched."""
         done, pending, waiting = 0, list[Segment](), 0
         async with (
-            _Writer() as writer,
-            aclosing(self._chain.history(cursor.number + 1, tip.head.number)) as segments,
+            Writer[Advanced]() as writer,
+            aclosing(self._chain.history(cursor.number + 1, tip.head.number, watch)) as segments,
         ):
             async for segment in segments:
                 pending.append(segment)
                 waiting += len(segment.logs)
                 blocks = segment.last.number - pending[0].first.number + 1
                 if waiting >= BATCH_EVENTS or blocks >= BATCH_BLOCKS:
-                    done += await writer.hand_over(self._advance(pending, tip))
+                    done += self._written(await writer.hand_over(self._advance(pending, tip, watch)))
                     pending, waiting = [], 0
             if pending:
-                done += await writer.hand_over(self._advance(pending, tip))
-            done += await writer.finish()
+                done += self._written(await writer.hand_over(self._advance(pending, tip, watch)))
+            done += self._written(await writer.finish())
         return Advanced(cursor.number + 1, tip.head.number, done, tip.head.number)
 
-    async def _advance(self, segments: Sequence[Segment], tip: Tip) -> Advanced:
+    def _written(self, advanced: Advanced | None) -> int:
+        if advanced is None:
+            return 0
+        if self._tell:
+            self._tell(advanced)
+            self._told = True
+        return advanced.events
+
+    async def _advance(self, segments: Sequence[Segment], tip: Tip, watch: Watch) -> Advanced:
         """Commits consecutive segments: facts, state, blocks, cursor, notice."""
         cursor = self.cursor
         assert cursor is not None
         segment = segments[0] if len(segments) == 1 else _joined(segments)
         self._check_follows(cursor, segment)
-        decoded = decode(segment.logs, self._events)
-        last = segment.last
+        decoded = decode(segment.logs, watch.directory)
+        first, last = segment.first.number, segment.last
         behind = tip.head.number - last.number > BACKFILL_GAP
         moved = replace(
             cursor,
@@ -164,16 +243,19 @@ class Sync:
             events=cursor.events + len(segment.logs),
             state="backfilling" if behind else "running",
         )
-        async with self._db.transaction():
-            grown = await facts.write(self._db, cursor.chain_id, segment, decoded)
-            await state.fold(self._db, self._projections, cursor.chain_id, segment.first.number, last.number, grown)
-            await cursors.save(self._db, moved)
-            await cursors.notify(self._db, moved, last.timestamp, len(segment.logs), None)
+        db, chain_id = self._db, cursor.chain_id
+        async with db.transaction():
+            await facts.write(db, chain_id, segment, decoded)
+            await state.fold(db, self._projections, chain_id, first, last.number, decoded.rows)
+            for extension in self._extensions:
+                await extension.advance(db, chain_id, segment, decoded, moved.finalized)
+            await cursors.save(db, moved)
+            await cursors.notify(db, moved, last.timestamp, len(segment.logs), None)
         self.cursor = moved
         for undecoded in decoded.undecoded:
             log = undecoded.log
-            logger.info("log kept undecoded tx=%s reason=%s", log.transaction_hash, undecoded.reason)
-        return Advanced(segment.first.number, last.number, len(segment.logs), tip.head.number)
+            logger.info("log kept undecoded tx=0x%s reason=%s", log.transaction_hash.hex(), undecoded.reason)
+        return Advanced(first, last.number, len(segment.logs), tip.head.number)
 
     @staticmethod
     def _check_follows(cursor: Cursor, segment: Segment) -> None:
@@ -194,25 +276,14 @@ class Sync:
             raise Disagreement(f"the endpoint has our block {cursor.number}, and another chain without it")
         ancestor, block_hash = await self._ancestor(cursor, tip)
         if ancestor is None:
+            ours = (await cursors.hashes(self._db, cursor.chain_id, cursor.finalized, cursor.finalized)).values()
+            if [True for block_hash in ours if await self._chain.vouch(cursor.finalized, block_hash)]:
+                raise Disagreement(f"an endpoint had another chain below the finalised block {cursor.finalized}")
             return await self._halt(cursor, f"the chain was replaced below its finalised block {cursor.finalized}")
-        first, db = ancestor + 1, self._db
-        async with db.transaction():
-            keys = await state.touched(db, self._projections, cursor.chain_id, first)
-            removed = await facts.erase(db, self._manifest, first)
-            await state.unfold(db, self._projections, cursor.chain_id, first, keys)
-            moved = replace(
-                cursor,
-                number=ancestor,
-                hash=block_hash,
-                safe=min(cursor.safe, ancestor),
-                head=tip.head.number,
-                epoch=cursor.epoch + 1,
-                events=cursor.events - removed,
-            )
-            await cursors.save(db, moved)
-            time_s = await cursors.timestamp(db, cursor.chain_id, ancestor)
-            await cursors.notify(db, moved, time_s, 0, first)
-        self.cursor = moved
+        moved = replace(cursor, number=ancestor, hash=block_hash, head=tip.head.number)
+        self.cursor = await rewind(
+            self._db, self._manifest, self._projections, self._extensions, moved, self._late.rewind
+        )
         return Reorg(ancestor, cursor.number - ancestor)
 
     async def _ancestor(self, cursor: Cursor, tip: Tip) -> tuple[int | None, bytes]:
@@ -242,9 +313,13 @@ class Sync:
         """Goes on by itself where the chain is the mirrored one again: nothing was removed."""
         if not await self._is_ours(cursor):
             return Halted(cursor.reason or "")
-        self.cursor = replace(cursor, state="running", reason=None)
+        released = replace(cursor, state="running", reason=None)
         async with self._db.transaction():
-            await cursors.save(self._db, self.cursor)
+            await self._db.execute(cursors.SQL["lock_cursor"], cursor.chain_id)
+            if await cursors.load(self._db, cursor.chain_id) != cursor:
+                return Halted(cursor.reason or "")  # released in the meantime: the next step goes on from there
+            await cursors.save(self._db, released)
+        self.cursor = released
         logger.warning("the mirrored chain is back, going on number=%d", cursor.number)
         return NothingNew(cursor.number)
 
@@ -256,42 +331,7 @@ class Sync:
         return Halted(reason)
 
 
-class _Writer:
-    """Runs one write at a time beside its caller, and leaves none behind."""
-
-    def __init__(self) -> None:
-        self._task: asyncio.Task[Advanced] | None = None
-
-    async def __aenter__(self) -> "_Writer":
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._task is None:
-            return
-        if kind is not None and not issubclass(kind, Exception):
-            self._task.cancel()
-        # What was handed over is whole and may be committed; the caller's fault is the one to tell of.
-        await asyncio.gather(self._task, return_exceptions=True)
-
-    async def hand_over(self, work: Coroutine[Any, Any, Advanced]) -> int:
-        """Starts a write once the one before is done; returns the events of that one."""
-        try:
-            done = await self.finish()
-        except BaseException:
-            work.close()
-            raise
-        self._task = asyncio.create_task(work)
-        return done
-
-    async def finish(self) -> int:
-        """Waits for the write that runs; returns its events."""
-        if self._task is None:
-            return 0
-        task, self._task = self._task, None
-        return (await task).events
-
-
 def _joined(segments: Sequence[Segment]) -> Segment:
     blocks: list[Block] = [block for segment in segments for block in segment.blocks]
     check_links(blocks)
-    return Segment(tuple(blocks), tuple(log for segment in segments for log in segment.logs))
+    return Segment(tuple(blocks), Logs.concat([segment.logs for segment in segments]))

@@ -33,5 +33,5 @@ limit $3;
 -- contracts -- indexed contracts with their ABIs
 select name, address, abi from blockchain.smart_contracts where chain_id = $1 and abi is not null order by name;
 
--- fact_tables -- event tables that exist
-select table_name from information_schema.tables where table_schema = 'blockchain' and table_name like 'fact\_%';
+-- block_hash -- of an indexed block
+select hash from blockchain.blocks where chain_id = $1 and number = $2;

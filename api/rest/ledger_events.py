@@ -5,17 +5,18 @@ from typing import Any
 
 from api.rest.fields import Address, Answer, Hash, Instant
 from contracts.typed_data import checksum
-from indexer.db import Connection, queries
-from indexer.event import Event, Kind
-from indexer.manifest import events_of
+from indexer import sources
+from indexer.db import Connection
+from indexer.event import Argument, Event, Kind
 
-SQL = queries("api.rest.ledger")
 LOG_INDEX_BITS = 20
 
 
 class LedgerEvent(Answer):
     """One event of one contract; ``arguments`` as the contract names them, integers as decimal strings."""
 
+    id: str
+    """Block number and log index: `1234-7`."""
     contract: str
     event: str
     emitter: Address
@@ -30,22 +31,12 @@ async def newest(
     db: Connection, chain_id: int, contract: str | None, event: str | None, before: int | None, limit: int
 ) -> list[Mapping[str, Any]]:
     """A page of events, newest first; ``key`` orders them and goes into the cursor."""
-    known = await _events(db, chain_id)
+    known = await sources.events(db, chain_id)
     wanted = {e.table: e for e in known if contract in (None, e.contract) and event in (None, e.name)}
     if not wanted:
         return []
     rows = await db.fetch(_union(list(wanted)), chain_id, before, limit)
     return [_row(wanted[row["fact"]], dict(row)) for row in rows]
-
-
-async def _events(db: Connection, chain_id: int) -> list[Event]:
-    tables = {row["table_name"] for row in await db.fetch(SQL["fact_tables"])}
-    return [
-        event
-        for row in await db.fetch(SQL["contracts"], chain_id)
-        for event in events_of(row["name"], row["abi"])
-        if event.table in tables
-    ]
 
 
 def _union(tables: Sequence[str]) -> str:
@@ -67,6 +58,7 @@ def _row(event: Event, row: Mapping[str, Any]) -> dict[str, Any]:
     fields = row["fields"]
     return {
         "key": row["key"],
+        "id": f"{fields['block_number']}-{fields['log_index']}",
         "contract": event.contract,
         "event": event.name,
         "emitter": row["emitter"],
@@ -74,18 +66,23 @@ def _row(event: Event, row: Mapping[str, Any]) -> dict[str, Any]:
         "log_index": fields["log_index"],
         "block_time": row["block_time"],
         "transaction_hash": row["transaction_hash"],
-        "arguments": {a.name: _written(a.kind, fields[a.column]) for a in event.arguments},
+        "arguments": {a.name: _written(a, fields[a.column]) for a in event.arguments},
     }
 
 
-def _written(kind: Kind, value: Any) -> Any:
-    """PostgreSQL's JSON of a column as the API writes it."""
-    match kind:
-        case Kind.BOOLEAN | Kind.TEXT:
+def _written(argument: Argument, value: Any) -> Any:
+    """PostgreSQL's JSON of a column as the API writes it: integers as text, bytes with 0x."""
+    sql_type = argument.sql_type.removesuffix("[]")
+    if argument.kind is Kind.ARRAY:
+        return [_scalar(sql_type, part) for part in value]
+    return checksum(bytes.fromhex(value[2:])) if argument.kind is Kind.ADDRESS else _scalar(sql_type, value)
+
+
+def _scalar(sql_type: str, value: Any) -> Any:
+    match sql_type:
+        case "boolean" | "text" | "jsonb":
             return value
-        case Kind.INTEGER | Kind.UNSIGNED | Kind.SIGNED:
-            return str(value)
-        case Kind.ADDRESS:
-            return checksum(bytes.fromhex(value[2:]))
-        case _:
+        case "bytea":
             return "0x" + value[2:]
+        case _:
+            return str(value)

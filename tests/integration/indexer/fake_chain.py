@@ -8,9 +8,11 @@ from typing import Any
 from eth_abi.abi import encode
 
 from contracts.abi import CONTRACTS, artifact
-from indexer.block import Block, LogAnswer, Segment, Tip
+from indexer.block import Block, LogAnswer, Tip
+from indexer.logs import Logs, Segment
 from indexer.manifest import Contract, Manifest
 from indexer.verify import bloom_mask
+from indexer.watch import Watch
 
 CHAIN_ID = 7
 START = 3
@@ -62,8 +64,9 @@ class Made:
 class FakeChain:
     """Grows by ``mine`` and forks by ``reorg``."""
 
-    def __init__(self, random: Random, manifest: Manifest) -> None:
+    def __init__(self, random: Random, manifest: Manifest, final_depth: int = FINAL_DEPTH) -> None:
         self._random = random
+        self._final_depth = final_depth
         self._events = {event.table[5:]: (c.address, event) for c in manifest.contracts for event in c.events}
         self._made: list[Made] = [self._make(0, bytes(32), World(), busy=False)]
 
@@ -83,14 +86,17 @@ class FakeChain:
         del self._made[len(self._made) - depth :]
         self.mine(max(1, depth + self._random.randint(-1, 2)))
 
-    async def look(self, number: int) -> tuple[Tip, Segment | None]:
-        tip = Tip(self._made[-1].block, max(0, self.height - 6), max(0, self.height - FINAL_DEPTH))
+    async def look(self, number: int, watch: Watch) -> tuple[Tip, Segment | None]:
+        tip = Tip(self._made[-1].block, max(0, self.height - 6), max(0, self.height - self._final_depth))
         return tip, self._segment(number, number) if number <= self.height else None
 
     async def headers(self, numbers: Sequence[int]) -> list[Block]:
         return [self._made[number].block for number in numbers if 0 <= number <= self.height]
 
-    async def history(self, first: int, last: int) -> AsyncGenerator[Segment, None]:
+    async def vouch(self, number: int, block_hash: bytes) -> bool:
+        return 0 <= number <= self.height and self._made[number].block.hash == block_hash
+
+    async def history(self, first: int, last: int, watch: Watch) -> AsyncGenerator[Segment, None]:
         while first <= last:
             end = min(last, first + self._random.randint(0, 6))
             yield self._segment(first, end)
@@ -98,7 +104,7 @@ class FakeChain:
 
     def _segment(self, first: int, last: int) -> Segment:
         made = self._made[first : last + 1]
-        return Segment(tuple(m.block for m in made), tuple(log for m in made for log in m.logs))
+        return Segment(tuple(m.block for m in made), Logs.of([log for m in made for log in m.logs]))
 
     def _make(self, number: int, parent: bytes, world: World, *, busy: bool) -> Made:
         block_hash = self._random.randbytes(32)

@@ -1,6 +1,7 @@
 """State after any history of reorgs, kills and restarts is the state of indexing the last chain from scratch."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from random import Random
 from typing import Any
@@ -18,7 +19,11 @@ from tests.integration.indexer.fake_chain import CHAIN_ID, FINAL_DEPTH, FakeChai
 
 pytestmark = pytest.mark.integration
 
-ROUNDS = 30
+DEEP = bool(os.environ.get("GRIDTRACE_DEEP"))
+"""Hundreds of rounds instead of some."""
+ROUNDS = 500 if DEEP else 40
+DEEPEST = 64
+LATE_FINALITY = DEEPEST + 10
 
 
 @pytest.fixture
@@ -47,7 +52,7 @@ async def catch_up(sync: Sync) -> None:
 async def dump(db: Connection) -> dict[str, list[Any]]:
     """Every row of the schema, without the times of writing and the count of reorgs."""
     tables = await db.fetch("select tablename from pg_tables where schemaname = 'blockchain' order by 1")
-    hidden = "'indexed_at', 'updated_at', 'reorg_epoch', 'finalized_number', 'safe_number'"
+    hidden = "'indexed_at', 'updated_at', 'added_at', 'reorg_epoch', 'finalized_number', 'safe_number'"
     state: dict[str, list[Any]] = {}
     for (table,) in tables:
         rows = f'select to_jsonb(t) - array[{hidden}] as r from blockchain."{table}" t order by 1'
@@ -58,7 +63,8 @@ async def dump(db: Connection) -> dict[str, list[Any]]:
 async def empty(db: Connection) -> None:
     """Forgets all blocks; the contracts' names stay."""
     tables = await db.fetch(
-        "select tablename from pg_tables where schemaname = 'blockchain' and tablename <> 'smart_contracts'"
+        "select tablename from pg_tables where schemaname = 'blockchain'"
+        " and tablename not in ('smart_contracts', 'sources')"
     )
     await db.execute(";".join(f'delete from blockchain."{table}"' for (table,) in tables))
 
@@ -80,7 +86,7 @@ async def live(chain: FakeChain, manifest: Manifest, database_url: str, random: 
         for _ in range(12):
             chain.mine(random.randint(0, 12))
             if random.random() < 0.5:
-                chain.reorg(random.randint(1, FINAL_DEPTH - 2))
+                chain.reorg(random.randint(0, random.choice((3, 10, DEEPEST))))
             if random.random() < 0.3:
                 await killed_step(sync, random)
                 db.terminate()
@@ -96,6 +102,7 @@ async def live(chain: FakeChain, manifest: Manifest, database_url: str, random: 
     return kills, reorgs
 
 
+@pytest.mark.timeout(7_200 if DEEP else 300)
 async def test_reorgs__random_histories__state_equals_that_of_indexing_from_scratch(
     db: Connection, database_url: str, manifest: Manifest
 ) -> None:
@@ -104,7 +111,7 @@ async def test_reorgs__random_histories__state_equals_that_of_indexing_from_scra
         await facts.ensure(db, manifest)
     for seed in range(ROUNDS):
         random = Random(seed)
-        chain = FakeChain(random, manifest)
+        chain = FakeChain(random, manifest, LATE_FINALITY)
         killed, reorged = await live(chain, manifest, database_url, random)
         kills, reorgs = kills + killed, reorgs + reorged
         seen = await dump(db)

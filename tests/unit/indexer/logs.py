@@ -6,6 +6,7 @@ from typing import Any
 from eth_abi.abi import encode
 
 from indexer.block import Block, LogAnswer
+from indexer.directory import Directory, Schema, directory_of
 from indexer.event import Event, event_of
 from indexer.verify import bloom_mask
 
@@ -20,7 +21,8 @@ def event(name: str, *inputs: tuple[str, str, bool]) -> Event:
 
 def log(of: Event, values: Mapping[str, Any], *, number: int = 1, index: int = 0, **changes: Any) -> LogAnswer:
     """The log that Solidity would write; ``changes`` replace fields of the answer."""
-    topics = [of.topic] + [encode([a.abi_type], [values[a.name]]) for a in of.indexed]
+    topics = [] if of.anonymous else [of.topic]
+    topics += [encode([a.abi_type], [values[a.name]]) for a in of.indexed]
     data = encode([a.abi_type for a in of.plain], [values[a.name] for a in of.plain])
     fields: dict[str, Any] = {
         "address": "0x" + ADDRESS.hex(),
@@ -48,5 +50,5 @@ def block(number: int, logs: Sequence[LogAnswer] = (), *, fork: int = 0, parent_
     return Block(number, block_hash(number, fork), parent, 1_750_000_000, bloom.to_bytes(256, "big"), bytes(32))
 
 
-def lookup(*events: Event) -> dict[tuple[str, str], Event]:
-    return {("0x" + ADDRESS.hex(), "0x" + e.topic.hex()): e for e in events}
+def lookup(*events: Event) -> Directory:
+    return directory_of([(ADDRESS, Schema(events), 0)])

@@ -1,7 +1,7 @@
 """Reads are whole and of one chain, or they are refused."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
@@ -9,9 +9,12 @@ import pytest
 from indexer.block import Block, LogAnswer
 from indexer.chain import FALLBACK_FINAL_DEPTH, RpcChain
 from indexer.errors import Disagreement, RpcRefused
+from indexer.manifest import Contract, Manifest
 from indexer.rpc import Call, Result
+from indexer.watch import Watch
 from tests.unit.indexer.logs import ADDRESS, block, event, log
 
+T = TypeVar("T")
 SAMPLE = event("Sample", ("uint256", "a", True))
 
 
@@ -32,6 +35,12 @@ class FakeNode:
 
     async def batch(self, calls: Sequence[Call]) -> list[Result]:
         return [self._answer(call) for call in calls]
+
+    async def through(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        return await work(self)
+
+    def others(self) -> bool:
+        return False
 
     def _answer(self, call: Call) -> Result:
         match call.method, call.params[0]:
@@ -62,6 +71,13 @@ class FakeNode:
         return raw([log for log in wanted if int(log.block_number, 16) not in self.lost])
 
 
+ABI = [{"type": "event", "name": "Sample", "inputs": [{"type": "uint256", "name": "a", "indexed": True}]}]
+
+
+def watching(address: bytes = ADDRESS) -> Watch:
+    return Watch(Manifest(7, 0, (Contract("Sample", address, ABI),)))
+
+
 def raw(value: Any) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(value))
 
@@ -81,28 +97,28 @@ def node(height: int) -> FakeNode:
 
 
 async def numbers(chain: RpcChain, first: int, last: int) -> tuple[list[int], list[int]]:
-    segments = [segment async for segment in chain.history(first, last)]
+    segments = [segment async for segment in chain.history(first, last, watching())]
     blocks = [found.number for segment in segments for found in segment.blocks]
-    return blocks, [int(found.block_number, 16) for segment in segments for found in segment.logs]
+    return blocks, [found.block_number for segment in segments for found in segment.logs]
 
 
 async def test_look__block_with_logs__comes_with_the_tip() -> None:
-    tip, segment = await RpcChain(node(9), [ADDRESS]).look(6)
+    tip, segment = await RpcChain(node(9)).look(6, watching())
     assert (tip.head.number, tip.safe, tip.finalized) == (9, 8, 7)
     assert segment is not None
-    assert [found.block_number for found in segment.logs] == ["0x6"]
-    assert (await RpcChain(node(9), [ADDRESS]).look(10))[1] is None
+    assert segment.logs.block_number.tolist() == [6]
+    assert (await RpcChain(node(9)).look(10, watching()))[1] is None
 
 
 async def test_look__no_finality_tags__falls_back_to_depth() -> None:
     fake = node(100)
     fake.tags = False
-    tip, _ = await RpcChain(fake, [ADDRESS]).look(1)
+    tip, _ = await RpcChain(fake).look(1, watching())
     assert tip.finalized == 100 - FALLBACK_FINAL_DEPTH
 
 
 async def test_history__long_range__is_whole_and_in_order() -> None:
-    blocks, logs = await numbers(RpcChain(node(500), [ADDRESS]), 1, 500)
+    blocks, logs = await numbers(RpcChain(node(500)), 1, 500)
     assert blocks == list(range(1, 501))
     assert logs == list(range(3, 501, 3))
 
@@ -110,7 +126,7 @@ async def test_history__long_range__is_whole_and_in_order() -> None:
 async def test_history__range_refused__is_halved_until_it_fits() -> None:
     fake = node(100)
     fake.max_range = 3
-    blocks, logs = await numbers(RpcChain(fake, [ADDRESS]), 1, 100)
+    blocks, logs = await numbers(RpcChain(fake), 1, 100)
     assert (blocks, logs) == (list(range(1, 101)), list(range(3, 101, 3)))
     assert fake.ranges[-1] <= 3, "it learns the size"
 
@@ -118,7 +134,7 @@ async def test_history__range_refused__is_halved_until_it_fits() -> None:
 async def test_history__large_answers__narrow_the_window() -> None:
     fake = node(300)
     fake.answer_bytes = 10_000_000
-    await numbers(RpcChain(fake, [ADDRESS]), 1, 300)
+    await numbers(RpcChain(fake), 1, 300)
     assert fake.ranges[0] == 20
     assert fake.ranges[-1] <= 1
 
@@ -127,28 +143,28 @@ async def test_history__large_answers__narrow_the_window() -> None:
 async def test_history__endpoint_loses_logs__they_are_found_in_the_receipts(lost: set[int]) -> None:
     fake = node(12)
     fake.lost = lost
-    assert await numbers(RpcChain(fake, [ADDRESS]), 1, 12) == (list(range(1, 13)), [3, 6, 9, 12])
+    assert await numbers(RpcChain(fake), 1, 12) == (list(range(1, 13)), [3, 6, 9, 12])
 
 
 async def test_look__logs_of_another_fork__are_refused() -> None:
     fake = node(9)
     fake.logs[1] = msgspec.structs.replace(fake.logs[1], block_hash="0x" + "66" * 32)
     with pytest.raises(Disagreement):
-        await RpcChain(fake, [ADDRESS]).look(6)
+        await RpcChain(fake).look(6, watching())
 
 
 async def test_history__blocks_do_not_link__is_refused() -> None:
     fake = node(9)
     fake.blocks[5] = block(5, parent_fork=1)
     with pytest.raises(Disagreement, match="block 5"):
-        await numbers(RpcChain(fake, [ADDRESS]), 1, 9)
+        await numbers(RpcChain(fake), 1, 9)
 
 
 async def test_history__block_missing__is_refused() -> None:
     fake = node(9)
     del fake.blocks[4]
     with pytest.raises(Disagreement, match="exist"):
-        await numbers(RpcChain(fake, [ADDRESS]), 1, 9)
+        await numbers(RpcChain(fake), 1, 9)
 
 
 async def test_look__one_log_of_several_lost__is_found_in_the_receipts() -> None:
@@ -161,9 +177,9 @@ async def test_look__one_log_of_several_lost__is_found_in_the_receipts() -> None
         return [fake._answer(call) for call in calls]
 
     fake.batch = lossy  # type: ignore[method-assign]
-    _, segment = await RpcChain(fake, [ADDRESS]).look(6)
+    _, segment = await RpcChain(fake).look(6, watching())
     assert segment is not None
-    assert [found.log_index for found in segment.logs] == ["0x0", "0x1"]
+    assert segment.logs.log_index.tolist() == [0, 1]
 
 
 async def test_look__log_not_in_the_receipts__is_refused() -> None:
@@ -176,7 +192,7 @@ async def test_look__log_not_in_the_receipts__is_refused() -> None:
 
     fake.batch = lying  # type: ignore[method-assign]
     with pytest.raises(Disagreement, match="receipts"):
-        await RpcChain(fake, [ADDRESS]).look(6)
+        await RpcChain(fake).look(6, watching())
 
 
 async def test_look__no_receipts__takes_the_logs_as_given() -> None:
@@ -188,7 +204,7 @@ async def test_look__no_receipts__takes_the_logs_as_given() -> None:
         return [fake._answer(call) for call in calls]
 
     fake.batch = poor  # type: ignore[method-assign]
-    _, segment = await RpcChain(fake, [ADDRESS]).look(6)
+    _, segment = await RpcChain(fake).look(6, watching())
     assert segment is not None
     assert len(segment.logs) == 1
 
@@ -208,9 +224,9 @@ async def test_look__impossible_header__is_refused(tag: str, change: dict[str, s
     fake = node(9)
     fake.changed[tag] = {**answer(fake.blocks[6]), **change}
     with pytest.raises(Disagreement, match=reason):
-        await RpcChain(fake, [ADDRESS]).look(6)
+        await RpcChain(fake).look(6, watching())
 
 
 async def test_look__log_of_a_contract_not_asked_for__is_refused() -> None:
     with pytest.raises(Disagreement, match="not asked for"):
-        await RpcChain(node(6), [b"\x55" * 20]).look(6)
+        await RpcChain(node(6)).look(6, watching(b"\x55" * 20))

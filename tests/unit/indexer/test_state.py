@@ -22,4 +22,4 @@ def test_sources__unpacked_tables_come_before_their_readers() -> None:
 
 def test_usable__a_missing_contract__leaves_its_projections_out() -> None:
     registry = {"fact_participant_registry_participant_set", "fact_participant_registry_meter_set"}
-    assert {p.name for p in state.usable(registry)} == {"participants", "meters", "token_balances"}
+    assert {p.name for p in state.usable(registry)} == {"participants", "meters"}

@@ -1,0 +1,1 @@
+alter table blockchain.token_balances reset (fillfactor);

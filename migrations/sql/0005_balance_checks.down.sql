@@ -1,0 +1,2 @@
+drop table if exists blockchain.balance_differences;
+drop table if exists blockchain.balance_checks;

@@ -1,0 +1,2 @@
+drop table if exists blockchain.stream_blocks;
+drop table if exists blockchain.streams;
