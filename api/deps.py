@@ -1,7 +1,7 @@
 """What a route may ask for: the open services, a database connection, who is calling; and who may call it."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
 from fastapi import Depends
@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 
 from api.auth import Forbidden, SessionRequired, session_token
 from api.config import ApiConfig
+from api.limits import Turns
 from indexer.clock import Clock
 from indexer.db import ACQUIRE_TIMEOUT_S, Connection, Pool, transaction
 from node import identity
@@ -19,6 +20,8 @@ from node.participants import ChainContext
 
 ADMIN_ROLES: Final = frozenset({"admin", "super_admin"})
 OPERATOR_ROLES: Final = ADMIN_ROLES | {"auditor"}
+PROOFS_AT_ONCE: Final = 4
+PROOFS_WAITING: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Services:
     real: Clock
     """Real time, for sessions."""
     chain: ChainContext
+    proofs: Turns = field(default_factory=lambda: Turns(PROOFS_AT_ONCE, PROOFS_WAITING))
+    """Each proof fetches a whole block's receipts from the chain's node."""
 
     @property
     def chain_id(self) -> int:

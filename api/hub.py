@@ -14,6 +14,7 @@ import asyncpg
 from api.deps import Services
 from contracts.errors import GridtraceError
 from indexer.db import connect, queries
+from node.bus import stop_if_cancelled
 
 logger = logging.getLogger(__name__)
 
@@ -161,6 +162,7 @@ class Hub:
                 finally:
                     connection.terminate()
             except _LOST as error:
+                stop_if_cancelled()
                 logger.warning("block notices lost, listening again: %s: %s", type(error).__name__, error)
             await asyncio.sleep(RECONNECT_S)
 
@@ -174,6 +176,7 @@ class Hub:
                 try:
                     await self._pulse(services)
                 except _LOST as error:
+                    stop_if_cancelled()
                     logger.warning("no pulse, database away: %s: %s", type(error).__name__, error)
             await asyncio.sleep(PULSE_S)
 
@@ -190,6 +193,7 @@ async def _keep(source: Callable[[Services], Awaitable[None]], services: Service
         try:
             await source(services)
         except Exception:
+            stop_if_cancelled()
             logger.exception("stream source=%s failed, starting it again", source.__name__)
         await asyncio.sleep(RECONNECT_S)
 

@@ -1,13 +1,17 @@
 """What surrounds every request: a trace id, a largest body, security headers."""
 
+import asyncio
 import re
 import secrets
-from collections.abc import MutableMapping
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from contracts.errors import GridtraceError
 
 MAX_BODY_BYTES: Final = 1 << 20
 
@@ -72,3 +76,30 @@ class Envelope:
             await send(message)
 
         await self._app(scope, receive_limited, send_with_headers)
+
+
+class Busy(GridtraceError):
+    """Too many are waiting for this; try again shortly."""
+
+    code = "unavailable"
+    retryable = True
+
+
+class Turns:
+    """For what is dear: lets a few in at a time, and refuses who would wait behind too many."""
+
+    def __init__(self, at_once: int, waiting: int) -> None:
+        self._free = asyncio.Semaphore(at_once)
+        self._left = at_once + waiting
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Returns when it is one's turn. Raises Busy."""
+        if self._left <= 0:
+            raise Busy
+        self._left -= 1
+        try:
+            async with self._free:
+                yield
+        finally:
+            self._left += 1

@@ -18,8 +18,17 @@ logger = logging.getLogger(__name__)
 PREFIX: Final = "gridtrace:"
 TIMEOUT_S: Final = 2.0
 RECONNECT_S: Final = 0.5
+LISTEN_S: Final = 1.0
 
 Message = dict[str, Any]
+
+
+def stop_if_cancelled() -> None:
+    """Raises CancelledError in a task that was cancelled: a client that is cut off while it connects may keep the
+    cancellation to itself (redis) or report a lost connection, and whoever goes on would never end."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 class Publisher(Protocol):
@@ -63,9 +72,13 @@ class Bus:
             try:
                 async with redis, redis.pubsub(ignore_subscribe_messages=True) as listener:
                     await listener.subscribe(*(PREFIX + channel for channel in channels))
-                    async for raw in listener.listen():
-                        yield raw["channel"].removeprefix(PREFIX), json.loads(raw["data"])
+                    while True:
+                        stop_if_cancelled()
+                        raw = await listener.get_message(timeout=LISTEN_S)
+                        if raw is not None:
+                            yield raw["channel"].removeprefix(PREFIX), json.loads(raw["data"])
             except (RedisError, OSError) as error:
+                stop_if_cancelled()
                 logger.warning("bus subscription lost, trying again: %s", error)
             await asyncio.sleep(RECONNECT_S)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 if TYPE_CHECKING:
     from typer._click import Context, HelpFormatter
@@ -78,6 +78,17 @@ def command(listed: Callable[[], list[tuple[str, str]]]) -> type[TyperCommand]:
     return WithSettings
 
 
+def group(listed: Callable[[], list[tuple[str, str]]]) -> type[TyperGroup]:
+    """A command with commands of its own, whose help ends with settings."""
+
+    class WithSettings(TyperGroup):
+        def format_epilog(self, ctx: "Context", formatter: "HelpFormatter") -> None:
+            with formatter.section("Settings (environment)"):
+                formatter.write_dl(listed())
+
+    return WithSettings
+
+
 def of_index() -> list[tuple[str, str]]:
     """Settings of ``gridtrace index``."""
     from indexer.config import IndexerConfig
@@ -106,6 +117,22 @@ def of_serve() -> list[tuple[str, str]]:
 def of_audit() -> list[tuple[str, str]]:
     """Settings of ``gridtrace audit``: the node's, or those of a run."""
     return [entry for entry in of_node() if entry != LOG_LEVEL]
+
+
+def of_balances() -> list[tuple[str, str]]:
+    """Settings of ``gridtrace audit balances``."""
+    from api.cli.balance_report import settings
+    from indexer.config import IndexerConfig
+
+    return rows(gathered(settings), meanings(IndexerConfig))
+
+
+def of_export() -> list[tuple[str, str]]:
+    """Settings of ``gridtrace export``."""
+    from api.cli.export import settings
+    from indexer.config import IndexerConfig
+
+    return rows(gathered(settings), meanings(IndexerConfig))
 
 
 def of_deploy() -> list[tuple[str, str]]:

@@ -9,7 +9,20 @@ from typing import Annotated
 
 import typer
 
-from api.cli import audit, database, deploy, environment, meters, orders, processes, run
+from api.cli import (
+    audit,
+    database,
+    deploy,
+    environment,
+    export,
+    index,
+    meters,
+    orders,
+    processes,
+    run,
+    simulate,
+    verify,
+)
 from indexer.errors import ConfigError, GridtraceError, WrongChain
 
 FAILED = 1
@@ -27,11 +40,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run", cls=environment.command(environment.of_run))(run.run)
-app.command("index", cls=environment.command(environment.of_index))(processes.index)
+app.add_typer(index.app, name="index")
 app.command("node", cls=environment.command(environment.of_node))(processes.node)
 app.command("serve", cls=environment.command(environment.of_serve))(processes.serve)
 app.command("deploy", cls=environment.command(environment.of_deploy))(deploy.deploy)
-app.command("audit", cls=environment.command(environment.of_audit))(audit.audit)
+app.command("simulate")(simulate.simulate)
+app.command("verify")(verify.verify)
+app.command("export", cls=environment.command(environment.of_export))(export.export)
+app.add_typer(audit.app, name="audit")
 app.add_typer(database.app, name="migrate")
 app.add_typer(orders.app, name="order")
 app.add_typer(meters.app, name="meter")

@@ -18,15 +18,6 @@ FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
 
 
-def index() -> None:
-    """Mirror the chain's events into PostgreSQL, until stopped."""
-    from indexer import app
-    from indexer.config import IndexerConfig
-
-    config = IndexerConfig.from_environment(os.environ)
-    run_until_stopped(app.run(config))
-
-
 def node() -> None:
     """Run the market: gates, auctions, meters, settlement, audit; until stopped."""
     from node import app

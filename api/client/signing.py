@@ -36,6 +36,8 @@ class OrderTerms:
     limit_price_per_kwh: int
     nonce: int
     lane: int = 0
+    """0 is the account's own: one order for each slot, one side at a time, later slots first void earlier ones. Orders
+    beside it take other lanes."""
     min_fill_wh: int = 0
     time_in_force: str = "good_till_gate"
     source: str = "any"

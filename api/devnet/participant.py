@@ -14,10 +14,10 @@ from api.client import ApiProblem, ApiUnreachable, Client, OrderTerms
 from api.client.results import Slot, Status
 from api.devnet.keys import read_key
 from api.devnet.strategy import PriceFrame, bid_limit_per_kwh, forecast_wh, offer_limit_per_kwh
+from contracts.settlement_batch import ACCOUNT_LANE
 
 logger = logging.getLogger(__name__)
 
-LANES: Final = 1_024
 DEPOSIT: Final = 50_000_000
 LOW_CASH: Final = 10_000_000
 MANDATE_PER_SLOT: Final = 5_000_000
@@ -127,7 +127,7 @@ class Participant:
             energy_wh=energy_wh,
             limit_price_per_kwh=limit(prices, self.draw.random()),
             nonce=self.last_nonce,
-            lane=start // status.clock.slot_s % LANES,
+            lane=ACCOUNT_LANE,  # one order a slot: the lane that costs no storage of its own
         )
         try:
             placed = await self.client.post_order(terms)

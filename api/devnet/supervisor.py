@@ -40,7 +40,7 @@ from indexer import migrate
 from indexer.clock import SimulatedClock
 from indexer.config import urls
 from indexer.errors import GridtraceError
-from node.deploy import DeploymentMismatch, deploy
+from node.deploy import DeploymentMismatch, Parameters, deploy
 
 logger = logging.getLogger(__name__)
 
@@ -247,7 +247,9 @@ async def deploy_contracts(this: Run, rpc_url: str, chain_id: int) -> None:
             this.keys.key("deployer"),
             this.keys.address("operator"),
             this.folder.deployment,
-            progress=lambda line: this.view.working(f"deploying the contracts: {line}"),
+            parameters=Parameters.of_devnet(),
+            holders={"faucet": this.keys.address("operator")},
+            progress=lambda report: this.view.progress("deploying the contracts", report.done, report.total),
         )
     except DeploymentMismatch as error:
         raise DeploymentMismatch(

@@ -27,8 +27,17 @@ class VaultMandate:
 
 
 @dataclass(frozen=True, slots=True)
+class VaultAccountLane:
+    """``SettlementExchange.accountLaneOf``: the last slot (Unix seconds), its side, and Wh filled in it."""
+
+    last_slot: int
+    side: int
+    filled_wh: int
+
+
+@dataclass(frozen=True, slots=True)
 class VaultLane:
-    """``SettlementExchange.laneOf``: nonce of the live order, and Wh filled of it."""
+    """``SettlementExchange.laneOf``: nonce of the live order, and Wh filled of it; of a lane above 0."""
 
     nonce: int
     filled_wh: int
@@ -47,6 +56,10 @@ class ChainReads(Protocol):
 
     async def clearances_of(self, accounts: Sequence[bytes], block_hash: bytes) -> list[int]:
         """Until when each account may trade, in Unix seconds; 0 while frozen. Raises as ``accounts_of``."""
+        ...
+
+    async def account_lanes_of(self, accounts: Sequence[bytes], block_hash: bytes) -> list[VaultAccountLane]:
+        """The accounts' own lanes in the given order. Raises as ``accounts_of``."""
         ...
 
     async def lanes_of(self, lanes: Sequence[tuple[bytes, int]], block_hash: bytes) -> list[VaultLane]:
@@ -72,6 +85,10 @@ class ChainReader:
     async def clearances_of(self, accounts: Sequence[bytes], block_hash: bytes) -> list[int]:
         """As the port says."""
         return [answer[0] for answer in await self._ask("clearanceOf", _each(accounts), block_hash)]
+
+    async def account_lanes_of(self, accounts: Sequence[bytes], block_hash: bytes) -> list[VaultAccountLane]:
+        """As the port says."""
+        return [VaultAccountLane(*answer) for answer in await self._ask("accountLaneOf", _each(accounts), block_hash)]
 
     async def lanes_of(self, lanes: Sequence[tuple[bytes, int]], block_hash: bytes) -> list[VaultLane]:
         """As the port says."""

@@ -36,7 +36,7 @@ class RecordedCharge:
     owed: int
     cap: int
     locked: int
-    """Cash that the cap left out: it was held for the account's orders in other slots."""
+    """Cash that the cap left out: held for orders in other slots, or all of it where the charge was withheld."""
     block_number: int
     block_hash: bytes
     canonical: bool

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 
+from contracts.settlement_batch import ACCOUNT_LANE
 from contracts.typed_data import Order
 from node.audit.chain import ChainReads
 from node.audit.compare import Finding, compare
@@ -59,17 +60,20 @@ async def _exchange(chain: ChainReads | None, at: RecordedVoid, slot: Slot, orde
     if chain is None or not at.canonical:
         return None
     accounts = sorted({account for trade in slot.trades for account in (trade.buyer, trade.seller)})
-    lanes = sorted({(order.trader, order.lane) for order in orders})
+    lanes = sorted({(order.trader, order.lane) for order in orders if order.lane != ACCOUNT_LANE})
     try:
         vaults = await chain.accounts_of(accounts, at.block_hash)
         clearances = await chain.clearances_of(accounts, at.block_hash)
+        own = await chain.account_lanes_of(accounts, at.block_hash)
         live = await chain.lanes_of(lanes, at.block_hash)
     except RpcError as error:
         logger.info("the chain no longer has the state of block %d: %s", at.block_number, error)
         return None
     standings = {
-        account: Standing(vault.cash, vault.energy_wh, vault.min_nonce, cleared_until)
-        for account, vault, cleared_until in zip(accounts, vaults, clearances, strict=True)
+        account: Standing(
+            vault.cash, vault.energy_wh, vault.min_nonce, cleared_until, lane.last_slot, lane.side, lane.filled_wh
+        )
+        for account, vault, cleared_until, lane in zip(accounts, vaults, clearances, own, strict=True)
     }
     filled = {key: Lane(lane.nonce, lane.filled_wh) for key, lane in zip(lanes, live, strict=True)}
     return Exchange(standings, filled)

@@ -32,10 +32,13 @@ select
     mine.open_orders,
     coalesce((select max(nonce) from trading.orders where trader = $2 and lane = $6), -1) as last_lane_nonce,
     -- A lane is only entered when free, so the newest order that was not withdrawn or left over is the one that holds it.
+    -- Lane 0 starts again in every slot: there an order of another slot holds nothing up.
     (
         select newest.digest from (
             select digest from trading.orders
-            where trader = $2 and lane = $6 and status in ('open', 'matched') order by nonce desc limit 1
+            where trader = $2 and lane = $6 and status in ('open', 'matched')
+              and ($6::integer <> 0 or delivery_start = to_timestamp($4::bigint))
+            order by nonce desc limit 1
         ) newest
         where exists (select from trading.held_orders held where held.digest = newest.digest)
     ) as live_lane_order,

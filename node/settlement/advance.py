@@ -4,9 +4,14 @@ Each step is one look at what is known (the outbox's state, the mirrored chain) 
 transaction, so it can be repeated at any time. A batch that a reorganisation removed goes back to submitted; its
 transaction is sent again by the outbox with the same bytes and number. One batch is in flight at a time, because what
 an account can be charged depends on the batch before.
+
+Slots are submitted in their order, over all zones: the exchange's account lane (lane 0) takes nothing of a slot before
+the last one that it was used for. So that no slot holds up the market for ever, one that does not get on fails after
+``PATIENCE_S``.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,12 +25,14 @@ from node.scheduler import UNREACHABLE
 from node.settlement import effects, store
 from node.settlement.context import BatchImpossible, GridAccountShort, SettlementContext
 from node.settlement.prepare import prepare, record
+from node.settlement.refused import ATTEMPTS, Tally, tally
 
 logger = logging.getLogger(__name__)
 
 _SQL = queries(__name__)
-ATTEMPTS: Final = 3
-"""How often a batch that the chain refused is built anew, with the caps of the time."""
+PATIENCE_S: Final = 86_400
+"""How long after it was computed a slot may wait for the grid account's means, for slots that are not computed, or for
+a fault to pass; in real seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +68,38 @@ async def advance(db: Connection, ctx: SettlementContext) -> list[Change]:
 
 
 async def _guarded(db: Connection, ctx: SettlementContext, head: read.Head, row: asyncpg.Record) -> Change | None:
-    """One step in a savepoint: what goes wrong in one slot is told there, and holds up no other."""
+    """One step in a savepoint: what goes wrong in one slot is told there. Later slots wait for it, but not for ever."""
     try:
         async with db.transaction():
             return await _step(db, ctx, head, row)
     except Exception as error:
-        # A call that takes too long, or a value that PostgreSQL cannot hold, may be this slot's alone.
-        if isinstance(error, UNREACHABLE) and not isinstance(error, TimeoutError | ValueError):
-            raise
-        reason = f"{type(error).__name__}: {error}"
+        reason = _fault(error)
         if row["state_reason"] != reason:
             logger.exception("settlement stuck: zone=%d delivery_start=%d", row["zone"], row["delivery_start"])
             await db.execute(_SQL["set_state"], row["settlement_id"], row["state"], reason)
+        if not _is_overdue(row) or not (row["state_reason"] or "").startswith(type(error).__name__):
+            return None
+    return await _give_up(db, row, reason)
+
+
+async def _give_up(db: Connection, row: asyncpg.Record, reason: str) -> Change | None:
+    try:
+        async with db.transaction():
+            return await _failed(db, row, f"given up after {row['age_s']} s: {reason}")
+    except Exception as error:
+        _fault(error)
+        logger.exception("settlement cannot be given up: zone=%d delivery_start=%d", row["zone"], row["delivery_start"])
         return None
+
+
+def _fault(error: Exception) -> str:
+    """What is wrong with one slot; raises where it may be wrong with everything.
+
+    A call that takes too long, or a value that PostgreSQL cannot hold, may be this slot's alone.
+    """
+    if isinstance(error, UNREACHABLE) and not isinstance(error, TimeoutError | ValueError):
+        raise error
+    return f"{type(error).__name__}: {error}"
 
 
 async def _step(db: Connection, ctx: SettlementContext, head: read.Head, row: asyncpg.Record) -> Change | None:
@@ -95,22 +121,30 @@ async def _bring(db: Connection, ctx: SettlementContext, head: read.Head, row: a
             return None
         return await _change(db, row, "computed", "its attestation is no longer on chain")
     if row["state"] == "attested":
-        return await _submit(db, ctx, row)
+        return await _submit(db, ctx, head, row)
     attested = await _change(db, row, "attested")
-    return await _submit(db, ctx, row) or attested
+    return await _submit(db, ctx, head, row) or attested
 
 
-async def _submit(db: Connection, ctx: SettlementContext, row: asyncpg.Record) -> Change | None:
-    attempt = len(await _attempts(db, row))
-    if attempt >= ATTEMPTS:
-        raise BatchImpossible(f"the chain refused the batch {attempt} times")
+async def _submit(db: Connection, ctx: SettlementContext, head: read.Head, row: asyncpg.Record) -> Change | None:
+    # Every computed slot comes to an end; a zone that is no longer served may never compute the rest of its own.
+    earlier = await db.fetchrow(_SQL["earlier"], row["delivery_start"], row["age_s"] <= PATIENCE_S)
+    if earlier is not None:
+        await _wait(db, row, f"waits for slot {earlier['delivery_start']} of zone {earlier['zone']}", logging.INFO)
+        return None
+    attempts = await _attempts(db, row)
+    if any((status.block_number or 0) > head.number for status in attempts):
+        return None  # The mirror does not show yet why the last one was refused.
+    refused = await _tally(db, ctx, row, attempts)
+    if refused.exhausted:
+        raise BatchImpossible(f"the chain refused the batch {refused.attempts} times")
     try:
         slot = await store.load(db, ctx, row["settlement_id"])
-        prepared = await prepare(db, ctx, slot)
+        prepared = await prepare(db, ctx, slot, refused.withheld)
     except GridAccountShort as error:
-        if row["state_reason"] != str(error):
-            logger.warning("settlement waits: zone=%d delivery_start=%d %s", row["zone"], row["delivery_start"], error)
-            await db.execute(_SQL["set_state"], row["settlement_id"], "attested", str(error))
+        if _is_overdue(row):
+            return await _failed(db, row, f"{error.code}: waited {row['age_s']} s: {error}")
+        await _wait(db, row, str(error), logging.WARNING)
         return None
     if prepared is None:
         return None
@@ -119,7 +153,7 @@ async def _submit(db: Connection, ctx: SettlementContext, row: asyncpg.Record) -
         return await _settle_off_chain(db, row)
     await outbox.enqueue(
         db,
-        key=_key(row, attempt),
+        key=_key(row, len(attempts)),
         kind=effects.SETTLE,
         sender=ctx.operator,
         target=ctx.deployment.address("SettlementExchange"),
@@ -143,9 +177,9 @@ async def _mirror(db: Connection, ctx: SettlementContext, row: asyncpg.Record) -
     attempts = await _attempts(db, row)
     status = attempts[-1] if attempts else None
     if status is not None and status.state == "failed":
-        return await _refused(db, row, len(attempts), status.error)
+        return await _refused(db, ctx, row, attempts, status.error)
     if there is not None:
-        return await _refused(db, row, len(attempts), f"batch {sequence} settled another slot")
+        return await _refused(db, ctx, row, attempts, f"batch {sequence} settled another slot")
     return None
 
 
@@ -164,15 +198,35 @@ async def _settled(db: Connection, row: asyncpg.Record, there: read.Batch) -> Ch
     return _changed(row, "settled")
 
 
-async def _refused(db: Connection, row: asyncpg.Record, attempts: int, error: str | None) -> Change:
+async def _refused(
+    db: Connection, ctx: SettlementContext, row: asyncpg.Record, attempts: Sequence[outbox.Status], error: str | None
+) -> Change:
     """The batch will not be on chain; its number is free, and another attempt may fare better."""
-    reason = f"attempt {attempts} of {ATTEMPTS}: {error}"
+    before, now = [await _tally(db, ctx, row, attempts[:end]) for end in (len(attempts) - 1, len(attempts))]
+    counted = f"attempt {now.counted} of {ATTEMPTS}"
+    excused = f"attempt {now.attempts}, an account's own doing and not counted"
+    reason = f"{counted if now.counted > before.counted else excused}: {error}"
     logger.warning("settlement refused: zone=%d delivery_start=%d %s", row["zone"], row["delivery_start"], reason)
-    if attempts >= ATTEMPTS:
+    if now.exhausted:
+        logger.error(
+            "settlement given up: zone=%d delivery_start=%d attempts=%d counted=%d",
+            row["zone"],
+            row["delivery_start"],
+            now.attempts,
+            now.counted,
+        )
         return await _failed(db, row, reason)
     await db.execute(_SQL["withdraw"], row["settlement_id"], "attested", reason)
     await _trades(db, row, "pending")
     return _changed(row, "attested", reason)
+
+
+async def _tally(
+    db: Connection, ctx: SettlementContext, row: asyncpg.Record, attempts: Sequence[outbox.Status]
+) -> Tally:
+    traded = await db.fetch(_SQL["traded"], row["zone"], row["delivery_start"])
+    orders = {entry["account"]: entry["orders"] for entry in traded}
+    return tally((status.error for status in attempts), orders, ctx.grid_account)
 
 
 async def _failed(db: Connection, row: asyncpg.Record, reason: str) -> Change:
@@ -203,6 +257,11 @@ async def _attempts(db: Connection, row: asyncpg.Record) -> list[outbox.Status]:
     return found
 
 
+def _is_overdue(row: asyncpg.Record) -> bool:
+    """Whether the slot has waited too long; what is on its way to the chain comes to its end there."""
+    return row["state"] in ("computed", "attested") and row["age_s"] > PATIENCE_S
+
+
 def _is_ours(there: read.Batch, row: asyncpg.Record) -> bool:
     return (there.delivery_start, there.version) == (row["delivery_start"], row["version"])
 
@@ -213,6 +272,13 @@ def _key(row: asyncpg.Record, attempt: int) -> str:
 
 async def _trades(db: Connection, row: asyncpg.Record, state: str) -> None:
     await db.execute(_SQL["trades_state"], row["zone"], row["delivery_start"], state, row["settlement_id"])
+
+
+async def _wait(db: Connection, row: asyncpg.Record, reason: str, level: int) -> None:
+    """Says once what an attested settlement waits for."""
+    if row["state_reason"] != reason:
+        logger.log(level, "settlement waits: zone=%d delivery_start=%d %s", row["zone"], row["delivery_start"], reason)
+        await db.execute(_SQL["set_state"], row["settlement_id"], "attested", reason)
 
 
 async def _change(db: Connection, row: asyncpg.Record, state: str, reason: str | None = None) -> Change:

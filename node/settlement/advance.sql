@@ -1,6 +1,7 @@
 -- open -- settlements whose place on chain is not final yet, oldest first; whoever holds the rows moves them
 select settlement_id, zone, extract(epoch from delivery_start)::bigint as delivery_start, version, state,
-    state_reason, batch_sequence, transaction_hash, block_number, gas_used
+    state_reason, batch_sequence, transaction_hash, block_number, gas_used,
+    extract(epoch from clock_timestamp() - computed_at)::bigint as age_s
 from trading.settlements
 where settlement_id in (
     select settlement_id from trading.settlements where state not in ('settled', 'failed')
@@ -12,6 +13,28 @@ where settlement_id in (
     where state = 'settled' and batch_sequence is not null and gas_used is null)
 order by delivery_start, zone, version
 for update skip locked
+
+-- earlier -- the earliest slot of any zone before one ($1) that may still settle, those without a settlement if $2
+select zone, extract(epoch from delivery_start)::bigint as delivery_start
+from (
+    select zone, delivery_start from trading.settlements
+    where state not in ('settled', 'failed') and delivery_start < to_timestamp($1)
+    union all
+    select zone, delivery_start from trading.auctions
+    where $2 and not is_computed and delivery_start < to_timestamp($1)
+) open
+order by delivery_start, zone
+limit 1
+
+-- traded -- how many orders of each account are in the trades of a slot
+select account, count(distinct digest) as orders
+from (
+    select buyer as account, buy_order as digest from trading.trades
+    where zone = $1 and delivery_start = to_timestamp($2)
+    union all
+    select seller, sell_order from trading.trades where zone = $1 and delivery_start = to_timestamp($2)
+) traded
+group by account
 
 -- set_state -- a step of a settlement
 update trading.settlements set state = $2, state_reason = $3 where settlement_id = $1

@@ -58,7 +58,7 @@ class Charge:
     owed: int
     cap: int
     locked: int = 0
-    """Part of the cash that the cap leaves out: it is held for orders in other slots."""
+    """Part of the cash that the cap leaves out: it is held for orders in other slots, or the charge is withheld."""
 
     @property
     def charged(self) -> int:
@@ -78,7 +78,7 @@ class Means:
     cash: int
     """Cash once the fills of the batch are settled."""
     locked: int = 0
-    """Cash that is held for the account's orders in other slots."""
+    """Cash that is held for the account's orders in other slots; all of it where the charge is withheld."""
 
     @property
     def cap(self) -> int:

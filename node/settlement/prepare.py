@@ -5,7 +5,7 @@ that the batch can be recomputed from the settlement, its voided orders and its 
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from contracts.settlement_batch import BadBatch
@@ -44,10 +44,13 @@ class Prepared:
     """None when there is nothing that a batch could say: no fill, and nobody owes a cash unit."""
 
 
-async def prepare(db: Connection, ctx: SettlementContext, slot: Slot) -> Prepared | None:
+async def prepare(
+    db: Connection, ctx: SettlementContext, slot: Slot, withheld: Collection[bytes] = ()
+) -> Prepared | None:
     """The settlement's batch, or None while another one is on its way or the mirror moves.
 
-    Orders that the exchange would refuse are left out, and what follows is computed without them.
+    Orders that the exchange would refuse are left out, and what follows is computed without them. Nothing is charged
+    of the accounts in ``withheld``.
 
     Raises:
         GridAccountShort: the grid account cannot cover its part now.
@@ -65,7 +68,7 @@ async def prepare(db: Connection, ctx: SettlementContext, slot: Slot) -> Prepare
         judgement = judge(slot, orders, snapshot.exchange)
         if sequence is None or not judgement.outcome.moves_anything:
             return Prepared(snapshot.at, judgement, (), None)
-        charges = _charges(ctx, judgement.outcome, snapshot)
+        charges = _charges(ctx, judgement.outcome, snapshot, withheld)
         batch = _batch(ctx, sequence, judgement.outcome, charges, signed, snapshot)
     except (KeyError, ValueError, BadBatch) as error:
         raise BatchImpossible(f"{type(error).__name__}: {error}") from error
@@ -92,11 +95,15 @@ async def record(db: Connection, ctx: SettlementContext, settlement_id: int, pre
         await db.execute(_SQL["submit"], settlement_id, prepared.batch.sequence, prepared.batch.data)
 
 
-def _charges(ctx: SettlementContext, outcome: Outcome, snapshot: Snapshot) -> tuple[Charge, ...]:
+def _charges(
+    ctx: SettlementContext, outcome: Outcome, snapshot: Snapshot, withheld: Collection[bytes]
+) -> tuple[Charge, ...]:
     """What is charged of each debtor, and the cash that his cap leaves out."""
-    netting, means = outcome.netting, snapshot.means
-    debtors = sorted(owing(netting, ctx.grid_account))
-    charges = charge(netting, {account: means_after(netting, account, means[account]).cap for account in debtors})
+    means = {}
+    for account in sorted(owing(outcome.netting, ctx.grid_account)):
+        after = means_after(outcome.netting, account, snapshot.means[account])
+        means[account] = replace(after, locked=after.cash) if account in withheld else after
+    charges = charge(outcome.netting, {account: item.cap for account, item in means.items()})
     return tuple(replace(item, locked=means[item.account].locked) for item in charges)
 
 

@@ -40,7 +40,15 @@ async def read(db: Connection, chain_id: int, slot: Slot, orders: Iterable[Order
     if len({row["block_hash"] for row in (*rows, *lanes)}) != 1:
         return None
     standings = {
-        row["account"]: Standing(int(row["cash"]), int(row["energy_wh"]), row["min_nonce"], row["cleared_until"])
+        row["account"]: Standing(
+            cash=int(row["cash"]),
+            energy_wh=int(row["energy_wh"]),
+            min_nonce=row["min_nonce"],
+            cleared_until=row["cleared_until"],
+            last_slot=row["last_slot"],
+            last_side=row["last_side"],
+            filled_wh=row["filled_wh"],
+        )
         for row in rows
     }
     means = {

@@ -7,6 +7,9 @@ select c.block_number, c.block_hash, asked.account,
     coalesce(b.energy_wh, 0)::numeric as energy_wh,
     coalesce(b.nonce, 0) as min_nonce,
     coalesce(case when p.flags & 4 = 0 then extract(epoch from p.kyc_until)::bigint end, 0) as cleared_until,
+    coalesce(own.last_slot, 0) as last_slot,
+    coalesce(own.last_side, 0) as last_side,
+    coalesce(own.filled_wh, 0) as filled_wh,
     coalesce(held.cash, 0)::numeric as locked,
     -- A slot that is not newer than the last charged one shares what is left of that one's budget.
     coalesce(m.budget_per_slot - coalesce(in_slot.paid, 0), 0)::numeric as slot_left,
@@ -17,6 +20,14 @@ left join blockchain.account_balances b on b.chain_id = $1 and b.account = asked
 left join blockchain.participants p on p.chain_id = $1 and p.account = asked.account
 left join blockchain.mandates m
     on m.chain_id = $1 and m.account = asked.account and m.expiry >= to_timestamp($3)
+-- The account's own lane: all fills of its last slot there, those of trading mandates (lane 65536) among them.
+left join lateral (
+    select extract(epoch from s.delivery_start)::bigint as last_slot, max(s.side)::integer as last_side,
+        sum(s.fill_wh)::bigint as filled_wh
+    from blockchain.settled_orders s
+    where s.chain_id = $1 and s.trader = asked.account and s.lane in (0, 65536)
+    group by s.delivery_start order by s.delivery_start desc limit 1
+) own on true
 left join lateral (
     select sum(o.locked_cash) as cash
     from trading.orders o
@@ -55,13 +66,13 @@ left join lateral (
       and (i.block_number, i.log_index) > (m.updated_block, coalesce(mandate_set.log_index, -1))
 ) in_all on true
 
--- lanes -- the live order of each lane as of the indexed block, and what of it is filled
+-- lanes -- the live order of each lane but the accounts' own as of the indexed block, and what of it is filled
 select c.block_hash, asked.account, asked.lane, coalesce(live.nonce, 0) as nonce, coalesce(live.filled_wh, 0) as filled_wh
 from unnest($2::bytea[], $3::integer[]) as asked (account, lane)
 join blockchain.cursors c on c.chain_id = $1 and c.stream = 'main'
 left join lateral (
     select s.nonce, sum(s.fill_wh)::bigint as filled_wh
     from blockchain.settled_orders s
-    where s.chain_id = $1 and s.trader = asked.account and s.lane = asked.lane
+    where s.chain_id = $1 and s.trader = asked.account and s.lane = asked.lane and s.lane <> 0
     group by s.nonce order by s.nonce desc limit 1
 ) live on true

@@ -5,10 +5,11 @@ of the slot settles; what that changes for the others (positions, delivery, imba
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from contracts.settlement_batch import ACCOUNT_LANE, ACCOUNT_LANE_WH
 from contracts.typed_data import Order
 from node.settlement.netting import BUY, OrderFill
 from node.settlement.outcome import Outcome, Slot
@@ -25,8 +26,12 @@ class Reason(StrEnum):
     """The trader voided his orders below a nonce (OrderVoid)."""
     ORDER_REPLACED = "order-replaced"
     """The order's lane holds a later one (OrderVoid)."""
+    SLOT_PASSED = "slot-passed"
+    """The account's own lane was already used for a later slot (SlotPassed)."""
+    OTHER_SIDE = "other-side"
+    """The account's own lane went the other way in the same slot (OtherSide)."""
     OVER_FILLED = "over-filled"
-    """More than the order's energy (OverFilled)."""
+    """More than the order's energy, or than the account's own lane counts (OverFilled)."""
     CASH_SHORT = "cash-short"
     """The account does not hold what the order costs (InsufficientCash)."""
     ENERGY_SHORT = "energy-short"
@@ -38,17 +43,23 @@ _DEPENDS_ON_MEANS: Final = frozenset({Reason.CASH_SHORT, Reason.ENERGY_SHORT})
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An account of the exchange: cash units, Wh, nonce floor, and until when it may trade (Unix seconds)."""
+    """An account of the exchange: cash units, Wh, nonce floor, and until when it may trade (Unix seconds).
+
+    The last three are its own lane (lane 0): the last slot it was used for, on which side, and how much was filled.
+    """
 
     cash: int = 0
     energy_wh: int = 0
     min_nonce: int = 0
     cleared_until: int = 0
+    last_slot: int = 0
+    last_side: int = 0
+    filled_wh: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """The live order of a lane, and what of it is filled."""
+    """The live order of a lane that is not the account's own, and what of it is filled."""
 
     nonce: int = 0
     filled_wh: int = 0
@@ -96,14 +107,25 @@ def refusals(fills: Iterable[OrderFill], orders: Mapping[bytes, Order], exchange
         order = orders[fill.order]
         key = (order.trader, order.lane)
         account, lane = accounts.get(order.trader, Standing()), lanes.get(key, Lane())
-        filled_wh = fill.fill_wh + (lane.filled_wh if lane.nonce == order.nonce else 0)
+        filled_wh = _filled_wh(order, fill, account, lane)
         after = _exchanged(account, fill)
         reason = _standing(order, account, lane, filled_wh) or _means(after)
-        if reason is None:
-            accounts[order.trader], lanes[key] = after, Lane(order.nonce, filled_wh)
-        else:
+        if reason is not None:
             refused[fill.order] = reason
+        elif order.lane == ACCOUNT_LANE:
+            accounts[order.trader] = replace(
+                after, last_slot=order.delivery_start, last_side=order.side, filled_wh=filled_wh
+            )
+        else:
+            accounts[order.trader], lanes[key] = after, Lane(order.nonce, filled_wh)
     return refused
+
+
+def _filled_wh(order: Order, fill: OrderFill, account: Standing, lane: Lane) -> int:
+    """What the order's lane counts with this fill."""
+    if order.lane == ACCOUNT_LANE:
+        return fill.fill_wh + (account.filled_wh if account.last_slot == order.delivery_start else 0)
+    return fill.fill_wh + (lane.filled_wh if lane.nonce == order.nonce else 0)
 
 
 def _standing(order: Order, account: Standing, lane: Lane, filled_wh: int) -> Reason | None:
@@ -113,9 +135,19 @@ def _standing(order: Order, account: Standing, lane: Lane, filled_wh: int) -> Re
         return Reason.ORDER_EXPIRED
     if order.nonce < account.min_nonce:
         return Reason.NONCE_RAISED
+    if order.lane == ACCOUNT_LANE:
+        return _own_lane(order, account, filled_wh)
     if order.nonce < lane.nonce:
         return Reason.ORDER_REPLACED
     return Reason.OVER_FILLED if filled_wh > order.energy_wh else None
+
+
+def _own_lane(order: Order, account: Standing, filled_wh: int) -> Reason | None:
+    if account.last_slot > order.delivery_start:
+        return Reason.SLOT_PASSED
+    if account.last_slot == order.delivery_start and account.last_side != order.side:
+        return Reason.OTHER_SIDE
+    return Reason.OVER_FILLED if filled_wh > min(order.energy_wh, ACCOUNT_LANE_WH) else None
 
 
 def _means(after: Standing) -> Reason | None:
@@ -126,9 +158,8 @@ def _means(after: Standing) -> Reason | None:
 
 def _exchanged(account: Standing, fill: OrderFill) -> Standing:
     sign = 1 if fill.side == BUY else -1
-    return Standing(
+    return replace(
+        account,
         cash=account.cash - sign * fill.money,
         energy_wh=account.energy_wh + sign * fill.delivered_wh,
-        min_nonce=account.min_nonce,
-        cleared_until=account.cleared_until,
     )

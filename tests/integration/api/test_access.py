@@ -37,6 +37,9 @@ READS = {
     "/v1/audit/slots": (200, 200, 200, 200),
     "/v1/ledger/blocks": (200, 200, 200, 200),
     "/v1/ledger/events": (200, 200, 200, 200),
+    "/v1/ledger/events/1-0/proof": (404, 404, 404, 404),
+    "/v1/ledger/reconcile": (200, 200, 200, 200),
+    "/v1/ledger/executions": (200, 200, 200, 200),
 }
 WRITES = {
     "/v1/participants": (

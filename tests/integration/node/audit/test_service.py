@@ -8,7 +8,7 @@ import pytest
 from contracts.typed_data import checksum
 from indexer.db import Connection
 from node.audit import service
-from node.audit.chain import VaultAccount, VaultLane, VaultMandate
+from node.audit.chain import VaultAccount, VaultAccountLane, VaultLane, VaultMandate
 from node.metering import service as metering
 from node.outbox import RpcError
 from node.settlement.advance import advance
@@ -169,6 +169,9 @@ class Contract:
 
     async def clearances_of(self, accounts: Sequence[bytes], block_hash: bytes) -> list[int]:
         return [FAR for _ in accounts]
+
+    async def account_lanes_of(self, accounts: Sequence[bytes], block_hash: bytes) -> list[VaultAccountLane]:
+        return [VaultAccountLane(0, 0, 0) for _ in accounts]
 
     async def lanes_of(self, lanes: Sequence[tuple[bytes, int]], block_hash: bytes) -> list[VaultLane]:
         return [VaultLane(0, 0) for _ in lanes]

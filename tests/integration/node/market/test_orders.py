@@ -151,6 +151,20 @@ async def test_accept__lane_with_matched_order__is_in_use_until_settled(db: Conn
     assert (await accept(db, later, GATE + 1)).status == "open"
 
 
+async def test_accept__own_lane__takes_one_order_for_each_slot(db: Connection) -> None:
+    trader, other = await enrol(db, 1), await enrol(db, 2)
+    first = await accept(db, trader.order(BUY, 1_000, 250_000, lane=0))
+    later = trader.order(BUY, 1_000, 250_000, lane=0, nonce=2, delivery_start=SLOT + 900)
+    assert (await accept(db, later)).status == "open"
+    with pytest.raises(refusals.LaneInUse, match=first.digest.hex()):
+        await accept(db, trader.order(SELL, 1_000, 250_000, lane=0, nonce=3))
+    await accept(db, other.order(SELL, 1_000, 100_000))
+    await clear(db)
+    # Matched and not settled yet, the earlier order keeps no other slot waiting.
+    last = trader.order(BUY, 1_000, 250_000, lane=0, nonce=3, delivery_start=SLOT + 1_800)
+    assert (await accept(db, last, GATE + 1)).status == "open"
+
+
 @pytest.mark.parametrize("status", ["settled", "failed"])
 async def test_accept__trade_settled_or_failed__lane_and_cash_are_free(db: Connection, status: str) -> None:
     trader, other = await enrol(db, 1, cash=300_000), await enrol(db, 2)

@@ -7,11 +7,11 @@ from contracts.settlement_batch import decode_registers
 from indexer.db import Connection
 from tests.integration.node.settlement.village import CHAIN_ID
 
-HEADER, ORDER, ADJUSTMENT = 22, 141, 28
+HEADER, ORDER, ADJUSTMENT = 26, 141, 28
 
 
-async def mine(db: Connection, *, fail: str | None = None) -> int:
-    """One block with every queued transaction; those of the kind ``fail`` revert. Returns its number."""
+async def mine(db: Connection, *, fail: str | None = None, error: str = "MandateExceeded") -> int:
+    """One block with every queued transaction; those of the kind ``fail`` revert with ``error``. Returns its number."""
     number: int = await db.fetchval(
         "update blockchain.cursors set block_number = block_number + 1, block_hash = sha256(block_hash)"
         " where chain_id = $1 returning block_number",
@@ -24,16 +24,16 @@ async def mine(db: Connection, *, fail: str | None = None) -> int:
     rows = await db.fetch("select id, kind, calldata from wallet.outbox where state = 'queued' order by id")
     for index, row in enumerate(rows):
         if row["kind"] == fail:
-            state, error = "failed", "MandateExceeded"
+            state, reason = "failed", error
         else:
-            state, error = "mined", None
+            state, reason = "mined", None
             await apply(db, number, index, row["calldata"])
         await db.execute(
             "update wallet.outbox set state = $2, error = $3, block_number = $4, gas_used = 100000,"
             " transaction_hash = $5, raw_transaction = null where id = $1",
             row["id"],
             state,
-            error,
+            reason,
             number,
             transaction(row["id"], number),
         )
@@ -97,7 +97,7 @@ def number(data: bytes, start: int, length: int, *, signed: bool = False) -> int
 
 async def settle(db: Connection, block: int, index: int, batch: bytes) -> None:
     sequence, slot = number(batch, 0, 8), number(batch, 8, 8)
-    version, orders, adjustments = number(batch, 16, 2), number(batch, 18, 2), number(batch, 20, 2)
+    version, orders, adjustments = number(batch, 16, 2), number(batch, 18, 2), number(batch, 24, 2)
     expected = await db.fetchval("select next_sequence from blockchain.exchange_totals where chain_id = $1", CHAIN_ID)
     assert sequence == expected
     fee = 0

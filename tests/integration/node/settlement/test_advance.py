@@ -1,4 +1,4 @@
-"""What goes wrong with one order, one account or one slot costs the others nothing."""
+"""What goes wrong with one order, one account or one attestation costs the others nothing."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -10,11 +10,9 @@ from indexer import read
 from indexer.db import Connection
 from node.audit import service as audit
 from node.market import service as market
-from node.settlement import advance as advance_module
-from node.settlement import store
 from node.settlement.advance import Change, advance
-from node.settlement.context import NotReady, SettlementContext
-from node.settlement.outcome import Slot
+from node.settlement.context import NotReady
+from node.settlement.refused import ATTEMPTS
 from node.settlement.service import compute
 from tests.integration.node.settlement import ledger
 from tests.integration.node.settlement.village import (
@@ -180,34 +178,6 @@ async def test_advance__batch_too_large__fails_the_slot_alone_and_frees_its_lock
     await offer(db, NEIGHBOUR, BUY, 800, 240_000, END, DOMAIN)
 
 
-async def test_advance__fault_in_one_slot__holds_up_no_other(db: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    await trade(db)
-    await meter(db)
-    first = await computed(db)
-    await trade(db, END)
-    await meter_next(db, END)
-    await computed(db, END)
-    load = store.load
-
-    async def broken(db: Connection, ctx: SettlementContext, settlement_id: int) -> Slot:
-        if settlement_id == first:
-            await db.execute("select 1 / 0")
-        return await load(db, ctx, settlement_id)
-
-    monkeypatch.setattr(store, "load", broken)
-
-    assert [(change.delivery_start, change.state) for change in await advance(db, CONTEXT)] == [(END, "submitted")]
-
-    reason = await db.fetchval("select state_reason from trading.settlements where settlement_id = $1", first)
-    assert reason == "DivisionByZeroError: division by zero"
-    monkeypatch.setattr(store, "load", load)
-    await ledger.mine(db)
-    assert {(change.delivery_start, change.state) for change in await advance(db, CONTEXT)} == {
-        (SLOT, "attested"),
-        (END, "settled"),
-    }
-
-
 @pytest.mark.parametrize("effect", ["baseline", "attest", "issue"])
 async def test_advance__attestation_refused__fails_the_slot_and_frees_its_locks(db: Connection, effect: str) -> None:
     await trade(db)
@@ -225,7 +195,7 @@ async def test_advance__refused_for_good__frees_its_locks(db: Connection) -> Non
     await trade(db)
     await meter(db)
     await computed(db)
-    for _ in range(advance_module.ATTEMPTS):
+    for _ in range(ATTEMPTS):
         await advance(db, CONTEXT)
         assert await locked(db) > 0
         await ledger.mine(db, fail="settle")

@@ -20,7 +20,7 @@ from indexer.db import Connection, Pool, open_pool, transaction
 from node import participants
 from node.audit import service as audit
 from node.audit.chain import ChainReader
-from node.deploy import deploy
+from node.deploy import Parameters, deploy
 from node.market import service as market
 from node.metering import service as metering
 from node.outbox import HttpRpc, Sender
@@ -80,7 +80,9 @@ async def node(database_url: str, anvil: Any, tmp_path: Path) -> AsyncIterator[N
     for number in (DEPLOYER, OPERATOR):
         anvil.rpc("anvil_setBalance", ["0x" + account_of(number).hex(), hex(10**20)])
     path = tmp_path / "deployment.json"
-    deployment = await deploy(anvil.url, CHAIN_ID, key_of(DEPLOYER), account_of(OPERATOR), path)
+    # The slots of these tests are long past, and a meter's baseline must lie within the correction window.
+    parameters = Parameters.of_devnet(correction_window_s=10 * 365 * 86_400)
+    deployment = await deploy(anvil.url, CHAIN_ID, key_of(DEPLOYER), account_of(OPERATOR), path, parameters=parameters)
     config = IndexerConfig(
         database_url=database_url,
         rpc_urls=(anvil.url,),

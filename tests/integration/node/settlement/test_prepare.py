@@ -190,9 +190,11 @@ async def test_prepare__months_of_charges__are_read_in_no_time(db: Connection) -
 async def test_open_work__a_year_behind__is_found_by_index(db: Connection) -> None:
     await db.execute("set local enable_seqscan = off")
     settlement, audit = queries("node.settlement.service"), queries("node.audit.service")
+    earlier = queries("node.settlement.advance")["earlier"]
     searches: list[tuple[str, tuple[object, ...], str]] = [
         (settlement["due"], ([ZONE], END), "auctions_to_settle"),
         (settlement["earlier_open"], (ZONE, SLOT), "auctions_to_settle"),
+        (earlier, (SLOT, True), "auctions_to_settle"),
         (audit["due"], (CHAIN_ID, 20), "settlements_to_audit"),
     ]
     for statement, arguments, index in searches:

@@ -5,8 +5,9 @@ import pytest
 from indexer.db import Connection
 from node.market import service as market
 from node.settlement import merkle, reads, service
-from node.settlement.advance import ATTEMPTS, Change, advance
+from node.settlement.advance import Change, advance
 from node.settlement.context import NotReady
+from node.settlement.refused import ATTEMPTS
 from tests.integration.node.settlement import ledger
 from tests.integration.node.settlement.village import (
     BYSTANDER,

@@ -141,15 +141,26 @@ async def announce(db: Connection, number: int, *, active: bool = True, block: i
     )
 
 
-async def trade(db: Connection, slot: int = SLOT, domain: Domain = DOMAIN) -> None:
+async def trade(db: Connection, slot: int = SLOT, domain: Domain = DOMAIN, *, lane: int | None = None) -> None:
     """The plant sells 2,000 Wh: 1,200 to the home, 800 to the neighbour, at one price."""
-    await offer(db, PLANT, SELL, 2_000, 100_000, slot, domain)
-    await offer(db, HOME, BUY, 1_200, 250_000, slot, domain)
-    await offer(db, NEIGHBOUR, BUY, 800, 240_000, slot, domain)
+    await offer(db, PLANT, SELL, 2_000, 100_000, slot, domain, lane=lane)
+    await offer(db, HOME, BUY, 1_200, 250_000, slot, domain, lane=lane)
+    await offer(db, NEIGHBOUR, BUY, 800, 240_000, slot, domain, lane=lane)
     await market.clear(db, RULES, ZONE, slot, slot - RULES.gate_lead_s)
 
 
-async def offer(db: Connection, number: int, side: int, energy_wh: int, limit: int, slot: int, domain: Domain) -> None:
+async def offer(
+    db: Connection,
+    number: int,
+    side: int,
+    energy_wh: int,
+    limit: int,
+    slot: int,
+    domain: Domain,
+    *,
+    lane: int | None = None,
+) -> None:
+    """Without ``lane`` each order has one of its own."""
     order = Order(
         trader=account_of(number),
         zone=ZONE,
@@ -161,7 +172,7 @@ async def offer(db: Connection, number: int, side: int, energy_wh: int, limit: i
         time_in_force=0,
         source=0,
         expiry=FAR,
-        lane=(slot // SLOT_S * 10 + number) % 65_536,
+        lane=(slot // SLOT_S * 10 + number) % 65_536 if lane is None else lane,
         nonce=slot,
     )
     signature = sign(order_digest(domain, order), key_of(number))

@@ -17,6 +17,9 @@ standings = st.builds(
     energy_wh=st.integers(0, 30_000),
     min_nonce=st.sampled_from((0, 0, 7, 8)),
     cleared_until=st.sampled_from((START, START, START, 0)),
+    last_slot=st.sampled_from((0, START - 900, START, START + 900)),
+    last_side=st.sampled_from((0, 1)),
+    filled_wh=st.integers(0, 40_000),
 )
 lanes = st.builds(Lane, nonce=st.integers(5, 8), filled_wh=st.integers(0, 3_000))
 exchanges = st.builds(

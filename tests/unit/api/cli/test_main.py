@@ -61,7 +61,7 @@ def test_execute__deploy_without_settings__names_every_fault(
     for name in ("GRIDTRACE_OPERATOR", "GRIDTRACE_DEPLOYER_KEY_FILE"):
         monkeypatch.delenv(name, raising=False)
     assert main.execute(["deploy"]) == main.USAGE
-    assert len(capsys.readouterr().err.splitlines()) == 5
+    assert len(capsys.readouterr().err.splitlines()) == 4
 
 
 def test_execute__group_with_a_fault_of_ours__is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:

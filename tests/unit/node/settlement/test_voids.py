@@ -77,6 +77,49 @@ def test_judge__lane_moved_on__voids_what_it_held() -> None:
     assert judge(slot(), ORDERS, Exchange(standing, {(account("b"), 3): Lane(6, 900)})).voids == {}
 
 
+OWN = {digest: replace(item, lane=0) for digest, item in ORDERS.items()}
+
+
+@pytest.mark.parametrize(
+    ("last_slot", "last_side", "filled_wh", "reason"),
+    [
+        (0, 0, 0, None),
+        (START - 900, 1, 900, None),
+        (START, 0, 500, None),
+        (START, 0, 501, Reason.OVER_FILLED),
+        (START, 1, 0, Reason.OTHER_SIDE),
+        (START + 900, 0, 0, Reason.SLOT_PASSED),
+    ],
+)
+def test_judge__own_lane__holds_one_slot_and_one_side(
+    last_slot: int, last_side: int, filled_wh: int, reason: Reason | None
+) -> None:
+    used = replace(RICH, last_slot=last_slot, last_side=last_side, filled_wh=filled_wh)
+    # Another lane of the same number of nobody's is not looked at.
+    lanes = {(account("b"), 0): Lane(99, 99_999)}
+    found = judge(slot(), OWN, Exchange(exchange(b=used).accounts, lanes))
+    assert dict(found.voids) == ({} if reason is None else {BUY_B: reason})
+
+
+def test_judge__own_lane__two_orders_of_a_slot_share_its_count() -> None:
+    trades = (trade(0, "s", "b", 500), trade(1, "t", "b", 100))
+    second = replace(order(trades[1], 0), lane=0, energy_wh=599, nonce=8)
+    orders = {item.sell_order: order(item, 1) for item in trades}
+    orders |= {trades[0].buy_order: replace(order(trades[0], 0), lane=0), trades[1].buy_order: second}
+    assert judge(slot(*trades), orders, exchange()).voids == {trades[1].buy_order: Reason.OVER_FILLED}
+    orders[trades[1].buy_order] = replace(second, energy_wh=600)
+    assert judge(slot(*trades), orders, exchange()).voids == {}
+
+
+def test_judge__own_lane__counts_31_bits() -> None:
+    trades = (trade(0, "s", "b", 1),)
+    orders = {item.buy_order: replace(order(item, 0), lane=0, energy_wh=2**40) for item in trades}
+    orders |= {item.sell_order: order(item, 1) for item in trades}
+    full = replace(RICH, last_slot=START, filled_wh=2**31 - 1)
+    assert judge(slot(*trades), orders, exchange(b=full)).voids == {trades[0].buy_order: Reason.OVER_FILLED}
+    assert judge(slot(*trades), orders, exchange(b=replace(full, filled_wh=2**31 - 2))).voids == {}
+
+
 def test_judge__expired_order__is_void() -> None:
     orders = ORDERS | {SELL_T: replace(ORDERS[SELL_T], expiry=START - 1)}
     assert judge(slot(), orders, exchange()).voids == {SELL_T: Reason.ORDER_EXPIRED}
