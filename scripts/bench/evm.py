@@ -131,6 +131,10 @@ class Anvil:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self.time_s = time_s
 
+    def close(self) -> None:
+        """Ends the connection; the node goes on."""
+        self._connection.close()
+
     def warp(self, time_s: int) -> None:
         self.time_s = time_s
         self.rpc("evm_setNextBlockTimestamp", hex(time_s))
@@ -191,11 +195,12 @@ def anvil(time_s: int) -> Iterator[Anvil]:
     command = [binary(), "--port", str(port), "--timestamp", str(time_s), "--base-fee", "0", "--gas-price", "0"]
     command += ["--auto-impersonate", "--enable-tx-gas-limit", "--quiet"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    chain = Anvil(port, time_s)
     try:
-        chain = Anvil(port, time_s)
         _await_answer(chain)
         yield chain
     finally:
+        chain.close()
         process.terminate()
         process.wait(timeout=20)
 
