@@ -29,6 +29,5 @@ def test_17_settle__a_section_of_a_full_book_for_every_fill__fits_a_transaction(
         plan = Plan(0, T, 0, (), fills, ())
         outcome = chain.transact(OPERATOR, exchange, encode_call("SettlementExchange", "settle", plan.packed()))
         assert outcome.ok, outcome.revert
-        print("GAS", outcome.gas)
         # What books and accounts that are all different would cost more: cold code and a cold word each.
         assert outcome.gas + MOST * (2_600 + 4_900) < Anvil.TRANSACTION_GAS
