@@ -1,8 +1,9 @@
 """The HTTP application: REST, streams and the web page over one set of open services."""
 
+import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Final
 
 from fastapi import FastAPI
@@ -10,14 +11,23 @@ from fastapi import FastAPI
 from api import errors, ws
 from api.config import ApiConfig
 from api.deps import Services
+from api.intake import Intake
 from api.limits import Envelope
 from api.rest.routes import ROUTERS
-from api.web import pages
+from api.web import asset_pages, pages
 from contracts.addresses import Deployment
 from indexer.clock import SimulatedClock
-from indexer.db import open_pool
+from indexer.db import Connection, Pool, open_pool
 from node.bus import Bus
+from node.documents.blocks import Blocks, FolderBlocks
+from node.documents.kubo import KuboBlocks
+from node.market import service
+from node.market.area import areas
+from node.market.book import BookOrder
+from node.metering.push import open_push
+from node.outbox import HttpRpc
 from node.participants import ChainContext
+from node.sealing import Box
 
 RECURSION_LIMIT: Final = 1_000
 DESCRIPTION: Final = """
@@ -33,6 +43,13 @@ def chain_context(config: ApiConfig) -> ChainContext:
     return ChainContext(node.indexer.chain_id, Deployment.load(node.indexer.deployment), node.operator)
 
 
+def papers_of(config: ApiConfig) -> Blocks | None:
+    """Where papers are kept: a Kubo node, a folder, or nowhere."""
+    if config.ipfs_api_url is not None:
+        return KuboBlocks(config.ipfs_api_url)
+    return None if config.documents_dir is None else FolderBlocks(config.documents_dir)
+
+
 @asynccontextmanager
 async def open_services(config: ApiConfig) -> AsyncIterator[Services]:
     """Opens what the routes need, for the life of the application."""
@@ -40,6 +57,11 @@ async def open_services(config: ApiConfig) -> AsyncIterator[Services]:
         pool = await stack.enter_async_context(open_pool(config.node.indexer.database_url, size=20))
         bus = Bus(config.node.redis_url)
         stack.push_async_callback(bus.close)
+        rpc = HttpRpc(config.node.indexer.rpc_urls)
+        stack.push_async_callback(rpc.close)
+        blocks = papers_of(config)
+        if blocks is not None:
+            stack.push_async_callback(blocks.close)
         yield Services(
             config=config,
             pool=pool,
@@ -47,7 +69,29 @@ async def open_services(config: ApiConfig) -> AsyncIterator[Services]:
             clock=config.node.indexer.clock,
             real=SimulatedClock(),
             chain=chain_context(config),
+            areas=areas(config.node),
+            intake=await stack.enter_async_context(open_intake(config, pool)),
+            rpc=rpc,
+            blocks=blocks,
+            box=None if config.sealing_key_file is None else Box.open(config.sealing_key_file),
         )
+
+
+@asynccontextmanager
+async def open_intake(config: ApiConfig, pool: Pool) -> AsyncIterator[Intake]:
+    """Takes orders until the block ends."""
+
+    async def accept(db: Connection, entries: Sequence[BookOrder], now_s: float) -> list[service.Answer]:
+        return await service.accept_signed(db, config.node.market, config.node.indexer.chain_id, entries, now_s)
+
+    intake = Intake(pool, accept, most=config.intake_batch)
+    taking = asyncio.create_task(intake.run(), name="order intake")
+    try:
+        yield intake
+    finally:
+        taking.cancel()
+        with suppress(asyncio.CancelledError):
+            await taking
 
 
 def create_app(config: ApiConfig) -> FastAPI:
@@ -58,9 +102,14 @@ def create_app(config: ApiConfig) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_services(config) as services, ws.open_hub(services) as hub:
+        async with (
+            open_services(config) as services,
+            ws.open_hub(services) as hub,
+            open_push(services.pool, config.node, services.clock) as push,
+        ):
             app.state.services = services
             app.state.hub = hub
+            app.state.push = push
             yield
 
     app = FastAPI(
@@ -76,7 +125,7 @@ def create_app(config: ApiConfig) -> FastAPI:
     )
     app.add_middleware(Envelope)
     errors.install(app, pages.error_page)
-    for router in (*ROUTERS, ws.router, pages.router):
+    for router in (*ROUTERS, ws.router, pages.router, asset_pages.router):
         app.include_router(router)
     pages.mount_static(app)
     return app

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from contracts.typed_data import BadAddress, parse_address
@@ -44,6 +45,14 @@ class ApiConfig:
     """Accounts that are administrators when they sign in."""
     devnet: bool
     """Offers the faucet. Never on a chain with real money."""
+    documents_dir: Path | None
+    """Where papers are kept, unless ``ipfs_api_url`` is given."""
+    ipfs_api_url: str | None
+    """RPC address of a Kubo node that keeps papers instead."""
+    sealing_key_file: Path | None
+    """32 bytes that seal personal data; without them nobody can apply for clearance here."""
+    intake_batch: int = 256
+    """Most orders that one transaction takes."""
 
     @property
     def domain(self) -> str:
@@ -69,6 +78,10 @@ class ApiConfig:
             public_url=env.read("GRIDTRACE_PUBLIC_URL", _public_url, f"http://127.0.0.1:{port}"),
             operators=env.read("GRIDTRACE_OPERATORS", _accounts, frozenset()),
             devnet=devnet,
+            intake_batch=env.read("GRIDTRACE_INTAKE_BATCH", positive, 256),
+            documents_dir=env.optional("GRIDTRACE_DOCUMENTS_DIR", Path),
+            ipfs_api_url=env.optional("IPFS_API_URL", str),
+            sealing_key_file=env.optional("GRIDTRACE_SEALING_KEY_FILE", Path),
         )
 
     @classmethod

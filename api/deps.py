@@ -9,14 +9,19 @@ from starlette.requests import HTTPConnection
 
 from api.auth import Forbidden, SessionRequired, session_token
 from api.config import ApiConfig
+from api.intake import Intake
 from api.limits import Turns
 from indexer.clock import Clock
 from indexer.db import ACQUIRE_TIMEOUT_S, Connection, Pool, transaction
 from node import identity
 from node.bus import Bus
-from node.errors import NotFound
+from node.documents.blocks import Blocks
+from node.errors import GridtraceError, NotFound
 from node.identity import Caller
+from node.market.area import Area
+from node.outbox.rpc import Rpc
 from node.participants import ChainContext
+from node.sealing import Box
 
 ADMIN_ROLES: Final = frozenset({"admin", "super_admin"})
 OPERATOR_ROLES: Final = ADMIN_ROLES | {"auditor"}
@@ -36,21 +41,58 @@ class Services:
     real: Clock
     """Real time, for sessions."""
     chain: ChainContext
+    intake: Intake
+    """Where orders are handed in."""
+    areas: tuple[Area, ...]
+    """Zones that trade with each other."""
+    rpc: Rpc
+    """For what only the chain can tell: the nonces that a wallet signs next."""
+    blocks: Blocks | None = None
+    """Where papers are kept."""
+    box: Box | None = None
+    """Seals personal data."""
     proofs: Turns = field(default_factory=lambda: Turns(PROOFS_AT_ONCE, PROOFS_WAITING))
     """Each proof fetches a whole block's receipts from the chain's node."""
+
+    def chain_now(self) -> float:
+        """Unix seconds as the chain's blocks count them."""
+        return self.clock.now_s()
 
     @property
     def chain_id(self) -> int:
         return self.config.node.indexer.chain_id
 
 
-def services(connection: HTTPConnection) -> Services:
+async def services(connection: HTTPConnection) -> Services:
     """The services of the application that answers."""
+    # Like every dependency, a coroutine: FastAPI sends what is none to a thread, which costs more than most requests.
     found: Services = connection.app.state.services
     return found
 
 
 Site = Annotated[Services, Depends(services)]
+
+
+class NotConfigured(GridtraceError):
+    """This installation has not been given what this needs."""
+
+    code = "not-configured"
+
+
+async def _documents(site: Site) -> Blocks:
+    if site.blocks is None:
+        raise NotConfigured("papers need GRIDTRACE_DOCUMENTS_DIR or IPFS_API_URL")
+    return site.blocks
+
+
+async def _sealing(site: Site) -> Box:
+    if site.box is None:
+        raise NotConfigured("personal data need GRIDTRACE_SEALING_KEY_FILE")
+    return site.box
+
+
+Documents = Annotated[Any, Depends(_documents)]
+Sealing = Annotated[Box, Depends(_sealing)]
 
 
 async def _reader(site: Site) -> AsyncIterator[Connection]:

@@ -14,6 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from contracts.errors import GridtraceError
 
 MAX_BODY_BYTES: Final = 1 << 20
+MAX_FILE_BYTES: Final = 100 << 20
+_FILE_PATH: Final = re.compile(r"/v1/assets/[^/]+/documents/[^/]+/[^/]+")
+"""Where a body is a file, which goes to the store as it comes."""
 
 _TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -39,6 +42,11 @@ def _trace_id(scope: Scope) -> str:
     return secrets.token_hex(16)
 
 
+def _largest_body(scope: Scope) -> int:
+    is_file = scope["method"] == "PUT" and _FILE_PATH.fullmatch(scope["path"])
+    return MAX_FILE_BYTES if is_file else MAX_BODY_BYTES
+
+
 def envelope_headers(trace_id: str) -> dict[str, str]:
     """What every answer carries."""
     return {"X-Trace-Id": trace_id, **SECURITY_HEADERS}
@@ -57,15 +65,16 @@ class Envelope:
         state: MutableMapping[str, Any] = scope.setdefault("state", {})
         state["trace_id"] = trace_id = _trace_id(scope)
 
+        most_bytes = _largest_body(scope)
         read_bytes = 0
 
         async def receive_limited() -> Message:
             nonlocal read_bytes
             message = await receive()
             read_bytes += len(message.get("body", b""))
-            if read_bytes > MAX_BODY_BYTES:
+            if read_bytes > most_bytes:
                 # Raised where the route reads its body, and answered like every other error.
-                raise HTTPException(413, f"a body has at most {MAX_BODY_BYTES} bytes")
+                raise HTTPException(413, f"a body has at most {most_bytes} bytes")
             return message
 
         async def send_with_headers(message: Message) -> None:

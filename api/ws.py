@@ -74,9 +74,13 @@ async def open_hub(services: Services) -> AsyncIterator[Hub]:
             await feeding
 
 
-def _hub(connection: HTTPConnection) -> Hub:
+def _hub_of(connection: HTTPConnection) -> Hub:
     found: Hub = connection.app.state.hub
     return found
+
+
+async def _hub(connection: HTTPConnection) -> Hub:
+    return _hub_of(connection)
 
 
 def wanted_channels(names: list[str]) -> list[str]:
@@ -120,7 +124,7 @@ async def socket(websocket: WebSocket) -> None:
     """Send ``{"type": "subscribe", "channels": [...]}``; ``unsubscribe`` likewise. A ping comes every 15 s."""
     await websocket.accept()
     try:
-        with _hub(websocket).listen([]) as listener:
+        with _hub_of(websocket).listen([]) as listener:
             await _converse(websocket, listener)
     except TooManyListeners as error:
         await websocket.close(TRY_AGAIN_LATER, str(error))

@@ -124,7 +124,7 @@ def encode_batch(
     adjustments: Sequence[Adjustment],
     books: Sequence[BookFills] = (),
 ) -> bytes:
-    """The argument of ``SettlementExchange.settle``.
+    """The argument of ``SettlementExchange.settleBatch``.
 
     Entries are applied in the order given, orders before mandates before adjustments, each against the balances the
     ones before left: sellers first lets a trader spend what he earns in the same batch.

@@ -19,6 +19,8 @@ METER_NAME: Final = "Gridtrace Meter"
 METER_VERSION: Final = "1"
 PAYMENT_TOKEN_NAME: Final = "Gridtrace Devnet Euro"  # noqa: S105 - a name
 PAYMENT_TOKEN_VERSION: Final = "1"  # noqa: S105 - a version
+ASSET_NAME: Final = "Gridtrace Asset"
+ASSET_VERSION: Final = "1"
 
 _CURVE_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _HALF_ORDER: Final = _CURVE_ORDER // 2
@@ -111,6 +113,27 @@ class Reading:
     power_w: int
 
 
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """IAssetToken.Purchase: what the buyer of fractions signs. Money in payment token units, times in Unix seconds."""
+
+    buyer: bytes
+    fractions: int
+    max_cost: int
+    nonce: int
+    deadline: int
+
+
+@dataclass(frozen=True, slots=True)
+class RevenueDeposit:
+    """IAssetToken.Deposit: what signs who pays revenue in. Money in payment token units, times in Unix seconds."""
+
+    depositor: bytes
+    amount: int
+    distribution_id: bytes
+    deadline: int
+
+
 class _Field:
     """Encodes one field of a struct, and refuses what does not fit its Solidity type."""
 
@@ -120,7 +143,7 @@ class _Field:
         self.solidity_type = solidity_type
         self.name = "".join("_" + letter.lower() if letter.isupper() else letter for letter in name)
         self._signed = solidity_type.startswith("int")
-        bits = 160 if solidity_type == "address" else int(solidity_type.removeprefix("u").removeprefix("int"))
+        bits = {"address": 160, "bytes32": 256}.get(solidity_type) or int(solidity_type.removeprefix("u")[3:])
         self._high = 1 << (bits - 1 if self._signed else bits)
         self._low = -self._high if self._signed else 0
 
@@ -129,6 +152,9 @@ class _Field:
         if self.solidity_type == "address":
             if isinstance(value, bytes) and len(value) == 20:
                 return bytes(12) + value
+        elif self.solidity_type == "bytes32":
+            if isinstance(value, bytes) and len(value) == 32:
+                return value
         elif isinstance(value, int) and not isinstance(value, bool) and self._low <= value < self._high:
             return value.to_bytes(32, "big", signed=self._signed)
         raise FieldOutOfRange(self.name, value, self.solidity_type)
@@ -170,6 +196,8 @@ _TRADING_MANDATE: Final = _Struct(
     "uint32 maxWhPerSlot,uint32 validFrom,uint32 expiry,uint48 nonce)"
 )
 _PERMIT: Final = _Struct("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)")
+_PURCHASE: Final = _Struct("Purchase(address buyer,uint96 fractions,uint256 maxCost,uint256 nonce,uint256 deadline)")
+_REVENUE_DEPOSIT: Final = _Struct("Deposit(address depositor,uint256 amount,bytes32 distributionId,uint256 deadline)")
 _READING: Final = _Struct(
     "Reading(uint32 meterId,uint64 time,uint64 counter,uint64 importWh,uint64 exportWh,int64 powerW)"
 )
@@ -225,6 +253,16 @@ def permit_digest(
     return _digest(separator, _PERMIT.hash(_Permit(owner, spender, value, nonce, deadline)))
 
 
+def purchase_digest(chain_id: int, token: bytes, purchase: Purchase) -> bytes:
+    """What the buyer of an asset's fractions signs (EIP-712). Raises FieldOutOfRange."""
+    return _digest(_separator(ASSET_NAME, ASSET_VERSION, chain_id, token), _PURCHASE.hash(purchase))
+
+
+def revenue_deposit_digest(chain_id: int, token: bytes, deposit: RevenueDeposit) -> bytes:
+    """What signs who pays in an asset's revenue (EIP-712). Raises FieldOutOfRange."""
+    return _digest(_separator(ASSET_NAME, ASSET_VERSION, chain_id, token), _REVENUE_DEPOSIT.hash(deposit))
+
+
 def reading_digest(reading: Reading) -> bytes:
     """What a meter signs (EIP-712 in a domain of its own, without a chain). Raises FieldOutOfRange."""
     return _digest(_METER_SEPARATOR, _READING.hash(reading))
@@ -265,8 +303,9 @@ def address_of(private_key: bytes) -> bytes:
     return _address(PublicKey.from_secret(private_key))
 
 
+@lru_cache(maxsize=16_384)
 def checksum(address: bytes) -> str:
-    """The EIP-55 text of an address."""
+    """The EIP-55 text of an address; that of a frequent one is remembered."""
     if len(address) != 20:
         raise BadAddress(f"an address is 20 bytes, not {len(address)}")
     digits = address.hex()

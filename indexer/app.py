@@ -8,7 +8,9 @@ from typing import Final, TypeAlias
 import asyncpg
 
 from contracts.addresses import Deployment
-from indexer import facts, handlers, shipped, state, templates, versions
+from indexer import facts, handlers, shipped, state, templates, version_switch, versions
+from indexer.call_cache import CallCache
+from indexer.calls import Caller
 from indexer.chain import Chain, RpcChain
 from indexer.config import IndexerConfig
 from indexer.cursor import SQL as CURSOR_SQL
@@ -31,6 +33,7 @@ STANDBY_POLL_S: Final = 0.5
 RETRY_FIRST_S: Final = 0.2
 RETRY_MAX_S: Final = 5.0
 HALTED_POLL_S: Final = 2.0
+SUPERSEDED_POLL_S: Final = 2.0
 LONGEST_REASON: Final = 500
 Extensions: TypeAlias = Sequence[Extension]
 CHAIN_FAULTS: Final = (Disagreement, RpcRefused, RpcUnavailable)
@@ -52,13 +55,13 @@ async def run(config: IndexerConfig) -> None:
 
 async def mirror(config: IndexerConfig, manifest: Manifest, metrics: Metrics, extensions: Extensions = ()) -> None:
     """Mirrors one chain until cancelled. Raises WrongChain as ``run``."""
-    if manifest.handlers:
-        extensions = (*extensions, handlers.Running(handlers.load(manifest.handlers)))
     async with open_rpc(config.rpc_urls, config.chain_id, watch=metrics) as rpc:
+        extensions = (*extensions, *extensions_of(manifest, caller_of(config, rpc)))
         heads = Heads(rpc.session, config.rpc_urls[0], config.poll_interval_s)
         beside = [asyncio.create_task(heads.run()), asyncio.create_task(_beside(config, manifest, metrics))]
         try:
-            await keep(config.database_url, chain_of(config, rpc, metrics), manifest, heads, metrics, extensions)
+            chain = chain_of(config, rpc, metrics)
+            await keep(config.database_url, chain, manifest, heads, metrics, extensions, config.version)
         finally:
             for task in beside:
                 task.cancel()
@@ -84,6 +87,20 @@ def chain_of(config: IndexerConfig, rpc: Rpc, metrics: Metrics) -> Chain:
     return CachedChain(chain, Cache(config.cache, config.cache_bytes), config.chain_id, metrics.cached.inc)
 
 
+def extensions_of(manifest: Manifest, caller: Caller | None = None) -> Extensions:
+    """The manifest's handlers, if it has any; without a caller they cannot read contracts.
+
+    Raises:
+        ConfigError: there are none of that name.
+    """
+    return (handlers.Running(handlers.load(manifest.handlers), caller),) if manifest.handlers else ()
+
+
+def caller_of(config: IndexerConfig, rpc: Rpc) -> Caller:
+    """What calls contracts at past blocks, with the configured cache."""
+    return Caller(rpc, config.chain_id, CallCache(config.cache) if config.cache else None)
+
+
 def load_manifest(config: IndexerConfig) -> Manifest:
     """The deployed contracts with the ABIs of their artifacts."""
     return check_chain(shipped.manifest_of(Deployment.load(config.deployment)), config.chain_id)
@@ -96,14 +113,16 @@ async def keep(
     heads: Heads,
     metrics: Metrics,
     extensions: Extensions = (),
+    version: str | None = None,
 ) -> None:
     """Reconnects to the database for as long as it takes, and mirrors whenever it is there."""
     delay_s = RETRY_FIRST_S
     while True:
         try:
-            db = await connect(database_url, command_timeout_s=COMMAND_TIMEOUT_S)
+            db = await connect(database_url, command_timeout_s=COMMAND_TIMEOUT_S, version=version)
             try:
                 delay_s = RETRY_FIRST_S
+                await _permitted(db, manifest.chain_id, metrics, version)
                 await _lead(db, chain, manifest, heads, metrics, extensions)
             finally:
                 metrics.leader.set(0)
@@ -114,6 +133,28 @@ async def keep(
             logger.warning("database unavailable retry_in_s=%.1f error=%s: %s", delay_s, type(error).__name__, error)
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, RETRY_MAX_S)
+        except CHAIN_FAULTS as error:
+            # Handlers that are run again before the first step may read contracts.
+            metrics.fault(error.code)
+            metrics.wait("unavailable", str(error)[:LONGEST_REASON])
+            logger.warning("chain unavailable retry_in_s=%.1f code=%s error=%s", delay_s, error.code, error)
+            await asyncio.sleep(delay_s)
+            delay_s = min(2 * delay_s, RETRY_MAX_S)
+
+
+async def _permitted(db: Connection, chain_id: int, metrics: Metrics, version: str | None) -> None:
+    """Makes the version's tables; without one, stands by for as long as a version is served."""
+    if version is not None:
+        async with db.transaction():
+            await version_switch.prepare(db, version)
+        return
+    told = False
+    while (served := await db.fetchval(version_switch.SQL["live"])) is not None:
+        if not told:
+            logger.warning("version %s is served, this process writes none chain=%d", served, chain_id)
+        told = True
+        metrics.wait("superseded", f"version {served} is served; say --version-name")
+        await asyncio.sleep(SUPERSEDED_POLL_S)
 
 
 async def _lead(

@@ -10,7 +10,7 @@ from typing import Final
 from indexer import app
 from indexer.config import IndexerConfig
 from indexer.errors import GridtraceError
-from indexer.manifest import Manifest, Options
+from indexer.manifest import Manifest
 from indexer.metrics import Metrics
 from indexer.telemetry import Telemetry
 
@@ -18,8 +18,6 @@ logger = logging.getLogger(__name__)
 
 RETRY_FIRST_S: Final = 1.0
 RETRY_MAX_S: Final = 60.0
-NOT_FOLLOWED: Final = ("transactions", "receipts", "native_transfers", "traces", "block_interval")
-"""Options that a manifest may have and nothing acts on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +34,6 @@ async def run(chains: Sequence[ChainToIndex]) -> None:
     Raises:
         GridtraceError: the only chain cannot be mirrored.
     """
-    for chain in chains:
-        if ignored := unfollowed(chain.manifest.options):
-            logger.warning("nothing is stored for chain=%d options=%s", chain.manifest.chain_id, ",".join(ignored))
     telemetry = Telemetry()
     async with telemetry.serving(chains[0].config.metrics_port), asyncio.TaskGroup() as group:
         for chain in chains:
@@ -46,11 +41,6 @@ async def run(chains: Sequence[ChainToIndex]) -> None:
             group.create_task(
                 _kept(chain, metrics) if len(chains) > 1 else app.mirror(chain.config, chain.manifest, metrics)
             )
-
-
-def unfollowed(options: Options) -> list[str]:
-    """Options that are wanted and do nothing."""
-    return [name for name in NOT_FOLLOWED if getattr(options, name)]
 
 
 async def _kept(chain: ChainToIndex, metrics: Metrics) -> None:

@@ -6,23 +6,27 @@ a fault, and none ever ends the process.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import aiohttp
 import asyncpg
 from redis.asyncio import Redis
 
-from indexer import executions, reconcile, streams
+from indexer import executions, reads, reconcile, records, streams
+from indexer.call_cache import CallCache
+from indexer.calls import Caller
 from indexer.config import IndexerConfig
 from indexer.cursor import CHANNEL
 from indexer.db import Connection, connect
 from indexer.errors import GridtraceError
+from indexer.follower import follow
 from indexer.manifest import Manifest
 from indexer.metrics import Metrics
 from indexer.reconcile import NotPossible
-from indexer.rpc import open_rpc
+from indexer.rpc import Rpc, open_rpc
+from indexer.version_db import IS_LIVE
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +53,10 @@ async def run(config: IndexerConfig, manifest: Manifest, metrics: Metrics) -> No
     async with asyncio.TaskGroup() as group:
         if executions.wanted_of(manifest):
             group.create_task(_kept_up("executions", lambda: keep_executions(config, manifest), metrics))
+        if records.is_wanted(manifest.options):
+            group.create_task(_kept_up("records", lambda: keep_records(config, manifest), metrics))
+        if manifest.reads:
+            group.create_task(_kept_up("reads", lambda: keep_reads(config, manifest), metrics))
         if redis_url := config.stream_redis_url:
             group.create_task(_kept_up("redis stream", lambda: deliver_to_redis(config, redis_url), metrics))
         if webhook_url := config.webhook_url:
@@ -73,31 +81,81 @@ async def deliver_to_webhook(config: IndexerConfig, url: str) -> None:
 
 
 async def _deliver(config: IndexerConfig, name: str, sink: streams.Sink) -> None:
-    db = await connect(config.database_url)
+    db = await connect(config.database_url, version=config.version)
     try:
+        # A version that is not served has nobody to tell.
+        while not await _is_served(db, config):  # noqa: ASYNC110 -- a row is no event
+            await asyncio.sleep(POLL_S)
         news = asyncio.Event()
         await db.add_listener(CHANNEL, lambda *_: news.set())
         stream = streams.Stream(db, config.chain_id, name, sink)
-        await streams.follow(stream, db, config.chain_id, name, news, POLL_S)
+        delivering = asyncio.create_task(streams.follow(stream, db, config.chain_id, name, news, POLL_S))
+        try:
+            await _until_not_served(config, delivering)
+        finally:
+            await ended(delivering)
     finally:
         db.terminate()
 
 
+async def _is_served(db: Connection, config: IndexerConfig) -> bool:
+    return config.version is None or bool(await db.fetchval(IS_LIVE, config.version))
+
+
+async def _until_not_served(config: IndexerConfig, delivering: "asyncio.Task[None]") -> None:
+    """Returns when another version is served; raises what ends the delivery."""
+    if config.version is None:
+        await delivering
+        return
+    own = await connect(config.database_url)
+    try:
+        while await _is_served(own, config):
+            done, _ = await asyncio.wait({delivering}, timeout=POLL_S)
+            if done:
+                await delivering
+    finally:
+        own.terminate()
+
+
 async def keep_executions(config: IndexerConfig, manifest: Manifest) -> None:
     """Follows the mirror with every call to its contracts."""
-    db = await connect(config.database_url)
+    async with _following(config) as (db, rpc, news):
+        await executions.follow(db, rpc, manifest, news, POLL_S)
+
+
+async def keep_records(config: IndexerConfig, manifest: Manifest) -> None:
+    """Follows the mirror with transactions, receipts, transfers of coins and traces."""
+    async with _following(config) as (db, rpc, news):
+        keeper = records.Records(db, rpc, manifest)
+        await follow(keeper.follower, keeper.step, news, POLL_S)
+
+
+async def keep_reads(config: IndexerConfig, manifest: Manifest) -> None:
+    """Follows the mirror with what contracts return."""
+    async with _following(config) as (db, rpc, news):
+        caller = Caller(rpc, config.chain_id, CallCache(config.cache) if config.cache else None)
+        keeper = reads.Reads(db, caller, manifest)
+        await keeper.follower.lead(POLL_S)
+        await keeper.prepare()
+        await follow(keeper.follower, keeper.step, news, POLL_S)
+
+
+@asynccontextmanager
+async def _following(config: IndexerConfig) -> AsyncIterator[tuple[Connection, Rpc, asyncio.Event]]:
+    """A connection, a client, and the news of every block."""
+    db = await connect(config.database_url, version=config.version)
     try:
         news = asyncio.Event()
         await db.add_listener(CHANNEL, lambda *_: news.set())
         async with open_rpc(config.rpc_urls, config.chain_id) as rpc:
-            await executions.follow(db, rpc, manifest, news, POLL_S)
+            yield db, rpc, news
     finally:
         db.terminate()
 
 
 async def recheck(config: IndexerConfig, chain_id: int, metrics: Metrics) -> None:
     """Compares a few balances now and then."""
-    db = await connect(config.database_url)
+    db = await connect(config.database_url, version=config.version)
     try:
         async with open_rpc(config.rpc_urls, chain_id) as rpc:
             told = ""

@@ -126,6 +126,8 @@ class IndexerConfig:
     """Signs what the webhook gets."""
     metrics_port: int | None = None
     """Local port that answers Prometheus; none by default."""
+    version: str | None = None
+    """Version of the mirror to write, beside the one that is served; by default the served tables themselves."""
     manifest: Path | None = None
     """TOML file that says which contracts are indexed, of any chains; those of the deployment where not set."""
 
@@ -148,6 +150,7 @@ class IndexerConfig:
             webhook_url=webhook,
             webhook_secret=env.secret("GRIDTRACE_WEBHOOK_SECRET", None if webhook else ""),
             metrics_port=env.optional("GRIDTRACE_INDEXER_METRICS_PORT", positive),
+            version=env.optional("GRIDTRACE_INDEX_VERSION", str),
             manifest=manifest,
         )
 

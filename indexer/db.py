@@ -39,14 +39,25 @@ def parse(text: str) -> dict[str, str]:
     return {name: body.strip() for name, body in zip(names, bodies, strict=True)}
 
 
-async def _set_up(connection: Any) -> None:
+async def set_up(connection: Any) -> None:
+    """JSONB columns are Python values."""
     await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
 
 
-async def connect(database_url: str, *, command_timeout_s: float = COMMAND_TIMEOUT_S) -> Connection:
-    """One connection, for a process's own long-lived work (listening, advisory locks)."""
+async def connect(
+    database_url: str, *, command_timeout_s: float = COMMAND_TIMEOUT_S, version: str | None = None
+) -> Connection:
+    """One connection, for a process's own long-lived work (listening, advisory locks).
+
+    Args:
+        version: of the mirror, whose tables statements mean; the served ones where None.
+    """
+    if version is not None:
+        from indexer import version_db  # it needs this module
+
+        return await version_db.connect(database_url, version, command_timeout_s)
     connection = await asyncpg.connect(database_url, command_timeout=command_timeout_s, timeout=10)
-    await _set_up(connection)
+    await set_up(connection)
     return connection
 
 
@@ -54,7 +65,7 @@ async def connect(database_url: str, *, command_timeout_s: float = COMMAND_TIMEO
 async def open_pool(database_url: str, *, size: int = 10) -> AsyncIterator[Pool]:
     """A pool for the life of a process. JSONB columns are Python values."""
     async with asyncpg.create_pool(
-        database_url, min_size=1, max_size=size, command_timeout=COMMAND_TIMEOUT_S, timeout=10, init=_set_up
+        database_url, min_size=1, max_size=size, command_timeout=COMMAND_TIMEOUT_S, timeout=10, init=set_up
     ) as pool:
         yield pool
 

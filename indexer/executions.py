@@ -17,8 +17,11 @@ from indexer.block import HASH_BYTES, quantity, unhex
 from indexer.db import Connection, queries
 from indexer.errors import Disagreement, RpcRefused
 from indexer.executions_abi import Abi, reason, storable
+from indexer.follower import BlockGone
 from indexer.manifest import Contract, Manifest
 from indexer.rpc import Call, Result, decode
+
+__all__ = ["BlockGone", "Executions", "follow", "wanted_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -100,10 +103,6 @@ class _Found:
     block: _Indexed
     transaction: TransactionAnswer
     contract: bytes
-
-
-class BlockGone(Exception):
-    """The mirror's block is not the chain's, or not the mirror's any more: a reorganisation is under way."""
 
 
 class Executions:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from indexer import sources, templates
+from indexer import intervals, sources, templates
 from indexer.block import Block
 from indexer.columns import Bytes2D
 from indexer.copy import argument_field, bigint, copy, fixed, integer, timestamptz
@@ -13,7 +13,7 @@ from indexer.db import Connection, queries
 from indexer.decode import Decoded, Rows, Undecoded
 from indexer.event import Event
 from indexer.logs import Segment
-from indexer.manifest import Manifest
+from indexer.manifest import INTERVAL, Manifest
 
 SQL = queries(__name__)
 BLOCK_COLUMNS = (
@@ -47,6 +47,7 @@ async def ensure(db: Connection, manifest: Manifest) -> None:
             list(contract.abi),
         )
     await sources.settle(db, manifest)
+    await intervals.settle(db, manifest)
 
 
 async def index_keys(db: Connection, manifest: Manifest) -> None:
@@ -109,7 +110,7 @@ async def erase(db: Connection, manifest: Manifest, first: int) -> int:
             manifest.chain_id,
             first,
         )
-        removed += int(status.split()[1])
+        removed += int(status.split()[1]) if table != INTERVAL.table else 0
     await db.execute(SQL["erase_blocks"], manifest.chain_id, first)
     return removed
 

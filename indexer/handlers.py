@@ -14,22 +14,23 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 from indexer.batch import Batch, Part, of_rows
+from indexer.context import Asking, Context
 from indexer.db import Connection
 from indexer.decode import Decoded
-from indexer.entities import Before, BigInt, Entity, EntityError, Key
-from indexer.errors import ConfigError, GridtraceError
+from indexer.entities import BigInt, Entity, EntityError, Key
+from indexer.errors import ConfigError, Disagreement, GridtraceError, RpcRefused, RpcUnavailable
 from indexer.event import Event
 from indexer.logs import Segment
 from indexer.manifest import Manifest
+from indexer.session import Known, Session
 
-__all__ = ["Batch", "BigInt", "Entities", "HandlerFailed", "Handlers", "Running", "load"]
+__all__ = ["Batch", "BigInt", "Context", "Entities", "HandlerFailed", "Handlers", "Running", "load"]
 
 T = TypeVar("T")
 R = TypeVar("R", bound=type)
+F = TypeVar("F", bound=Callable[..., Awaitable[None] | None])
 
 DIGEST_CHARACTERS: Final = 32
-MOST_KNOWN: Final = 30_000
-"""Rows of one entity that are kept in memory from one batch to the next."""
 
 
 class HandlerFailed(GridtraceError):
@@ -54,7 +55,8 @@ class Entities(Protocol):
         ...
 
 
-Function = Callable[[Batch, Entities], Awaitable[None] | None]
+Function = Callable[..., Awaitable[None] | None]
+"""Takes a batch and entities, and a context where it reads contracts."""
 
 
 @dataclass(slots=True)
@@ -64,12 +66,19 @@ class Handler:
     function: Function
     events: tuple[str, ...]
     """``Contract.Event``."""
+    by_block: bool = False
+    """Whether it is called for each block by itself, in history, too."""
     owned: set[type] = field(default_factory=set)
     """Its entities: what two handlers wrote would depend on where batches end."""
 
     @property
     def name(self) -> str:
         return getattr(self.function, "__qualname__", repr(self.function))
+
+    @property
+    def reads(self) -> bool:
+        """Whether it takes a context."""
+        return len(inspect.signature(self.function).parameters) > 2
 
 
 class Handlers:
@@ -95,11 +104,18 @@ class Handlers:
 
         return declare
 
-    def on(self, *events: str) -> Callable[[Function], Function]:
-        """Calls a function for events named ``Contract.Event``: all of them in chain order, together."""
+    def on(self, *events: str, by_block: bool = False) -> Callable[[F], F]:
+        """Calls a function for events named ``Contract.Event``: all of them in chain order, together.
 
-        def declare(function: Function) -> Function:
-            self.all.append(Handler(function, events))
+        ``Chain.Interval`` is every block whose number is a multiple of the manifest's ``block_interval``. A function
+        with a third parameter gets a ``Context``, by which it reads contracts.
+
+        Args:
+            by_block: the events of one block at a time.
+        """
+
+        def declare(function: F) -> F:
+            self.all.append(Handler(function, events, by_block))
             return function
 
         return declare
@@ -130,140 +146,17 @@ def load(name: str) -> Handlers:
     return found
 
 
-_UNKNOWN: Final = object()
-Known = dict[type, dict[Key, tuple[Any, ...]]]
-"""Rows of entities by key."""
-
-
-class Session:
-    """The entities that one handler works on until they are written."""
-
-    def __init__(
-        self, db: Connection, chain_id: int, handlers: Handlers, handler: Handler, known: "Known", *, is_final: bool
-    ) -> None:
-        """
-        Args:
-            known: rows as they stand in the transaction, kept from one batch to the next.
-        """
-        self._db = db
-        self._known = known
-        self._chain_id = chain_id
-        self._handlers = handlers
-        self._handler = handler
-        self._is_final = is_final
-        self._works: dict[type, _Work] = {}
-
-    async def load(self, record: type[T], keys: Iterable[Key]) -> dict[Key, T]:
-        """As the port says; whoever loads the same again gets the same objects."""
-        work = self._work(record)
-        wanted = set(keys)
-        if missing := wanted - work.loaded.keys():
-            rows = self._known.setdefault(record, {})
-            strange = [key for key in missing if key not in rows]
-            found = await work.entity.fetch(self._db, self._chain_id, strange) if strange else {}
-            entity = work.entity
-            for key in missing:
-                values = rows.get(key) or (entity.values(found[key]) if key in found else None)
-                work.loaded[key] = entity.new(key) if values is None else entity.record(*values)
-                if not self._is_final:
-                    work.before.setdefault(key, values)
-        return {key: work.loaded[key] for key in wanted}
-
-    def save(self, records: Iterable[Any]) -> None:
-        """As the port says."""
-        for record in records:
-            work = self._work(type(record))
-            key = work.entity.key_of(record)
-            work.saved[key] = work.loaded[key] = record
-            work.gone.pop(key, None)
-            work.touched[key] = None
-
-    def delete(self, record: type[Any], keys: Iterable[Key]) -> None:
-        """As the port says."""
-        work = self._work(record)
-        for key in keys:
-            work.gone[key] = None
-            work.saved.pop(key, None)
-            work.loaded[key] = work.entity.new(key)
-            work.touched[key] = None
-
-    def end(self, block: int) -> None:
-        """Notes what the block changed, and how that was before it."""
-        for work in self._works.values():
-            for key in work.touched if not self._is_final else ():
-                work.entries.append((block, key, work.before.get(key, _UNKNOWN)))
-                work.before[key] = None if key in work.gone else work.entity.values(work.saved[key])
-            work.touched = {}
-
-    async def flush(self) -> None:
-        """Writes what was saved and deleted."""
-        for work in self._works.values():
-            if work.entries:
-                await work.entity.journal(self._db, self._chain_id, await self._entries(work))
-            if work.saved or work.gone:
-                saved, gone = list(work.saved.values()), list(work.gone)
-                await work.entity.write(self._db, self._chain_id, saved, gone)
-            self._remember(work)
-
-    def _remember(self, work: "_Work") -> None:
-        rows = self._known.setdefault(work.type, {})
-        if len(rows) + len(work.saved) > MOST_KNOWN:
-            rows.clear()
-        if len(work.saved) <= MOST_KNOWN:
-            rows.update((key, work.entity.values(record)) for key, record in work.saved.items())
-        for key in work.gone:
-            rows.pop(key, None)
-
-    async def _entries(self, work: "_Work") -> list[Before]:
-        """The journal; of what was saved without having been loaded, the database knows how it was."""
-        unknown = [key for _, key, before in work.entries if before is _UNKNOWN]
-        found = await work.entity.fetch(self._db, self._chain_id, unknown) if unknown else {}
-        values = {key: work.entity.values(record) for key, record in found.items()}
-        return [
-            Before(block, key, values.get(key) if before is _UNKNOWN else before) for block, key, before in work.entries
-        ]
-
-    def _work(self, record: type) -> "_Work":
-        work = self._works.get(record)
-        if work is None:
-            work = self._works[record] = _Work(record, self._entity(record))
-        return work
-
-    def _entity(self, record: type) -> Entity:
-        entity = self._handlers.entities.get(record)
-        if entity is None:
-            raise EntityError(f"{record.__name__} is no entity: declare it with @handlers.entity(…)")
-        other = next((h for h in self._handlers.all if record in h.owned and h is not self._handler), None)
-        if other is not None:
-            raise EntityError(
-                f"{record.__name__} belongs to {other.name}: make one handler of both, for all of their events, so "
-                "that it gets them in chain order"
-            )
-        self._handler.owned.add(record)
-        return entity
-
-
-@dataclass(slots=True)
-class _Work:
-    """One entity's records in a session."""
-
-    type: type
-    entity: Entity
-    loaded: dict[Key, Any] = field(default_factory=dict)
-    saved: dict[Key, Any] = field(default_factory=dict)
-    gone: dict[Key, None] = field(default_factory=dict)
-    touched: dict[Key, None] = field(default_factory=dict)
-    """Since the last block ended."""
-    before: dict[Key, Any] = field(default_factory=dict)
-    """Values as of the last block that ended; None where there was no row."""
-    entries: list[tuple[int, Key, Any]] = field(default_factory=list)
-
-
 class Running:
     """Handlers that take part in the indexer's transactions."""
 
-    def __init__(self, handlers: Handlers) -> None:
+    def __init__(self, handlers: Handlers, asking: Asking | None = None) -> None:
+        """
+        Args:
+            asking: what answers the handlers' reads of contracts.
+        """
         self._handlers = handlers
+        self._asking = asking
+        self._manifest: Manifest | None = None
         self._tables: dict[str, list[Handler]] = {}
         self._names: dict[str, set[str]] = {}
         self._known: Known = {}
@@ -275,6 +168,7 @@ class Running:
         Raises:
             ConfigError: an event is not indexed.
         """
+        self._manifest = manifest
         named: dict[str, list[Event]] = {}
         for event in manifest.tables.values():
             named.setdefault(f"{event.contract}.{event.name}", []).append(event)
@@ -310,12 +204,12 @@ class Running:
         """Calls the handlers, and writes what they saved."""
         rows = [part for part in decoded.rows if part.event.table in self._tables]
         if rows:
-            times = {block.number: block.timestamp for block in segment.blocks}
+            blocks = {block.number: (block.timestamp, block.hash) for block in segment.blocks}
 
             async def parts(first: int, last: int) -> list[Part]:
                 return [part for group in rows if (part := of_rows(group, first, last)) is not None]
 
-            await self.run(db, chain_id, segment.first.number, segment.last.number, finalized, parts, times)
+            await self.run(db, chain_id, segment.first.number, segment.last.number, finalized, parts, blocks)
         if finalized > self._pruned:
             for entity in self._handlers.entities.values():
                 await entity.prune(db, chain_id, finalized)
@@ -329,17 +223,19 @@ class Running:
         last: int,
         finalized: int,
         parts: Callable[[int, int], Awaitable[list[Part]]],
-        times: Mapping[int, int],
+        blocks: Mapping[int, tuple[int, bytes]],
     ) -> None:
         """Final blocks at once; others one by one, so that each of them can be taken out again.
 
         Args:
             parts: the events in a range of blocks.
-            times: Unix seconds by block number.
+            blocks: time in Unix seconds and hash, by number.
 
         Raises:
             HandlerFailed: a handler did.
         """
+        times = {number: time_s for number, (time_s, _) in blocks.items()}
+        hashes = {number: block_hash for number, (_, block_hash) in blocks.items()}
         for is_final in (True, False):
             sessions: dict[str, Session] = {}
             for start, stop in stretches(first, last, finalized):
@@ -352,21 +248,38 @@ class Running:
                         session = sessions.setdefault(
                             handler.name, Session(db, chain_id, self._handlers, handler, self._known, is_final=is_final)
                         )
-                        batch = Batch(own, times, self._names.get(handler.name, ()))
-                        await self._called(handler, batch, session, stop)
+                        for single in _numbers(own) if handler.by_block and start < stop else (None,):
+                            if single is not None:
+                                found_there = await parts(single, single)
+                                own = [p for p in found_there if handler in self._tables.get(p.event.table, ())]
+                            batch = Batch(own, times, self._names.get(handler.name, ()))
+                            only = single if single is not None else start if start == stop else None
+                            context = self._context(handler, hashes, finalized, only)
+                            await self._called(handler, batch, session, stop, context)
             for session in sessions.values():
                 await session.flush()
 
+    def _context(
+        self, handler: Handler, hashes: Mapping[int, bytes], finalized: int, block: int | None
+    ) -> Context | None:
+        if not handler.reads:
+            return None
+        if self._asking is None or self._manifest is None:
+            raise HandlerFailed(f"{handler.name} reads contracts, and there is no chain to ask")
+        return Context(self._asking, self._manifest, hashes, finalized, block)
+
     @staticmethod
-    async def _called(handler: Handler, batch: Batch, session: Session, block: int) -> None:
+    async def _called(handler: Handler, batch: Batch, session: Session, block: int, context: Context | None) -> None:
         try:
-            working = handler.function(batch, session)
+            working = handler.function(batch, session, *(() if context is None else (context,)))
             if working is not None:
                 await working
             session.end(block)
         except Exception as error:
             if type(error).__module__.startswith("asyncpg") or isinstance(error, OSError):
                 raise  # the database is away, or full: no fault of the handler's
+            if isinstance(error, Disagreement | RpcRefused | RpcUnavailable):
+                raise  # nor is it that the chain does not answer
             told = error if isinstance(error, EntityError) else f"{type(error).__name__}: {error}"
             raise HandlerFailed(f"{handler.name} up to block {block}: {told}") from error
 
@@ -380,6 +293,11 @@ class Running:
         """Rows are read again: those in memory may never have been committed."""
         self._known = {}
         self._pruned = -1
+
+
+def _numbers(parts: Iterable[Part]) -> list[int]:
+    """The blocks that there are events of, in order."""
+    return sorted({int(number) for part in parts for number in part.block_number})
 
 
 def stretches(first: int, last: int, finalized: int) -> list[tuple[int, int]]:

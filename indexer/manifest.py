@@ -3,11 +3,17 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from indexer.directory import Directory, Emitter, Schema
 from indexer.errors import ConfigError
-from indexer.event import Event, event_of, shortened
+from indexer.event import Event, event_of, shortened, snake
+from indexer.scope import Scope
+
+INTERVAL: Final = event_of(
+    "Chain", {"type": "event", "name": "Interval", "inputs": [{"name": "hash", "type": "bytes32"}]}
+)
+"""What a block that is noted by itself is stored as, and what handlers hear of it as: ``Chain.Interval``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +62,35 @@ class Contract:
 class Options:
     """What is indexed of a chain beside contracts' events."""
 
-    transactions: bool = False
-    receipts: bool = False
-    native_transfers: bool = False
-    traces: bool = False
+    transactions: Scope | None = None
+    receipts: Scope | None = None
+    native_transfers: Scope | None = None
+    """Those inside transactions only where traces are kept, too."""
+    traces: Scope | None = None
     block_interval: int | None = None
     """Every so many blocks one is noted by itself; None for never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A function that is called at blocks, and what it returns is kept."""
+
+    contract: str
+    function: str
+    """Name or whole signature."""
+    arguments: tuple[Any, ...] = ()
+    """Values; or ``$name`` for an argument of the event, ``$emitter`` for its contract."""
+    every: int | None = None
+    """At the end of every block whose number is a multiple; or"""
+    on: str | None = None
+    """at the end of every block of this event, ``Contract.Event``."""
+    name: str | None = None
+    """Of its table; contract and function where None."""
+
+    @property
+    def table(self) -> str:
+        named = self.name or f"{snake(self.contract)}_{snake(self.function.partition('(')[0])}"
+        return shortened(f"read_{named}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +103,7 @@ class Manifest:
     options: Options = Options()
     handlers: str | None = None
     """Python handlers, as ``module.path:name``."""
+    reads: tuple[Read, ...] = ()
 
     @property
     def addresses(self) -> tuple[bytes, ...]:
@@ -83,7 +113,8 @@ class Manifest:
     @property
     def tables(self) -> dict[str, Event]:
         """One event for every fact table."""
-        return {event.table: event for contract in self.contracts for event in contract.events}
+        found = {event.table: event for contract in self.contracts for event in contract.events}
+        return found if self.options.block_interval is None else {**found, INTERVAL.table: INTERVAL}
 
     def start_of(self, contract: Contract) -> int:
         return self.start_block if contract.start_block is None else contract.start_block

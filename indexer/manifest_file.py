@@ -23,18 +23,21 @@ from typing import Any, Final
 from contracts.typed_data import BadAddress, parse_address
 from indexer import standards
 from indexer.errors import ConfigError
-from indexer.manifest import Contract, Factory, Manifest, Options
+from indexer.manifest import Contract, Factory, Manifest, Options, Read
 from indexer.manifest_rules import faults_of
+from indexer.read_rules import faults_of as read_faults
+from indexer.scope import Scope
 from indexer.toml_lines import TomlLines
 
 NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 MANIFEST_KEYS: Final = ("handlers", "chains")
 OPTION_KEYS: Final = ("transactions", "receipts", "native_transfers", "traces")
-CHAIN_KEYS: Final = ("id", "rpc_urls", "start_block", *OPTION_KEYS, "block_interval", "contracts")
+CHAIN_KEYS: Final = ("id", "rpc_urls", "start_block", *OPTION_KEYS, "block_interval", "contracts", "reads")
 CONTRACT_KEYS: Final = (
     "name", "address", "addresses", "factory", "abi", "events", "start_block", "projections", "executions",
 )  # fmt: skip
 FACTORY_KEYS: Final = ("contract", "event", "argument")
+READ_KEYS: Final = ("contract", "function", "args", "every", "on", "name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,8 @@ class _Reading:
             order = list(dict.fromkeys(names))
             for name, text in faults_of(one.manifest, [other.manifest for other in chains[:at]]):
                 self.fault(f"chains[{at}].contracts[{order.index(name)}]", f"{name}: {text}")
+            for number, text in read_faults(one.manifest):
+                self.fault(f"chains[{at}].reads[{number}]", text)
 
     def _chain(self, fields: Mapping[str, Any], place: str, handlers: str | None) -> ChainManifest:
         self._known(fields, CHAIN_KEYS, place)
@@ -127,7 +132,7 @@ class _Reading:
             if not re.match(r"(https?|wss?)://.", url):
                 self.fault(f"{place}.rpc_urls", f"{url!r} (number {at + 1}) is no http, https, ws or wss address")
         interval = self._number(fields, "block_interval", place, 1, default=0)
-        options = Options(**{key: bool(self._value(fields, key, bool, place, False)) for key in OPTION_KEYS})
+        scopes = {key: self._scope(fields, key, place) for key in OPTION_KEYS}
         tables = self._tables(fields, "contracts", place)
         contracts: list[Contract] = []
         for at, table in enumerate(tables):
@@ -136,11 +141,50 @@ class _Reading:
             self.fault(f"{place}.contracts", "there is none")
         starts = [start if c.start_block is None else c.start_block for c in contracts]
         first = max(0, min(starts, default=0))
-        chosen = Options(
-            options.transactions, options.receipts, options.native_transfers, options.traces, interval or None
-        )
+        options = Options(**scopes, block_interval=interval or None)
         settled = tuple(_started(c, max(0, start)) for c in contracts)
-        return ChainManifest(Manifest(chain_id, first, settled, chosen, handlers), urls)
+        reads = tuple(
+            self._read(table, f"{place}.reads[{at}]") for at, table in enumerate(self._tables(fields, "reads", place))
+        )
+        return ChainManifest(Manifest(chain_id, first, settled, options, handlers, reads), urls)
+
+    def _read(self, fields: Mapping[str, Any], place: str) -> Read:
+        self._known(fields, READ_KEYS, place)
+        every = self._number(fields, "every", place, 1, default=0) or None
+        on = self._value(fields, "on", str, place, None)
+        if ("every" in fields) == ("on" in fields):
+            self.fault(place, "needs one of every and on")
+        name = self._value(fields, "name", str, place, None)
+        if name is not None and not NAME.fullmatch(name):
+            self.fault(f"{place}.name", f"{name!r} must be letters, digits and _, and start with a letter")
+        return Read(
+            self._value(fields, "contract", str, place) or "",
+            self._value(fields, "function", str, place) or "",
+            tuple(self._value(fields, "args", list, place, [])),
+            every,
+            on,
+            name,
+        )
+
+    def _scope(self, fields: Mapping[str, Any], key: str, place: str) -> Scope | None:
+        """``true``: what concerns the contracts; ``"all"``; or what concerns some addresses."""
+        value = fields.get(key, False)
+        if isinstance(value, bool):
+            return Scope(contracts=True) if value else None
+        if value == "all":
+            return Scope(everything=True)
+        if not isinstance(value, list) or not value:
+            self.fault(_joined(place, key), f'must be true, false, "all" or a list of addresses, is {value!r}')
+            return None
+        found = []
+        for text in value:
+            try:
+                found.append(parse_address(text) if isinstance(text, str) else b"")
+            except BadAddress as error:
+                self.fault(_joined(place, key), str(error))
+        if b"" in found:
+            self.fault(_joined(place, key), "must be a list of addresses")
+        return Scope(addresses=frozenset(found))
 
     def _contract(self, fields: Mapping[str, Any], place: str, taken: Sequence[str]) -> list[Contract]:
         self._known(fields, CONTRACT_KEYS, place)

@@ -82,11 +82,11 @@ from blockchain.settled_imbalances
 where chain_id = $1 and delivery_start = to_timestamp($2::bigint)
 order by block_number, log_index, entry;
 
--- attested_registers -- as of the end of a slot
+-- attested_registers -- as of the end of a slot, by batches with a root; signed readings come one by one
 select meter_id, register_wh, zone, extract(epoch from slot_end)::bigint as slot_end, readings_root,
        block_number, transaction_hash
 from blockchain.attested_registers
-where chain_id = $1 and slot_end = to_timestamp($2::bigint) and zone = $3
+where chain_id = $1 and slot_end = to_timestamp($2::bigint) and zone = $3 and readings_root is not null
 order by block_number, log_index, entry;
 
 -- transaction_block -- where a transaction of ours was mined

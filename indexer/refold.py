@@ -13,7 +13,7 @@ import numpy as np
 from indexer.batch import Column, Part
 from indexer.db import Connection, queries
 from indexer.event import BASE_COLUMNS, Event
-from indexer.manifest import Manifest
+from indexer.manifest import INTERVAL, Manifest
 
 if TYPE_CHECKING:
     from indexer.handlers import Handlers, Running
@@ -32,6 +32,8 @@ async def handlers_if_changed(
     chain_id = manifest.chain_id
     addresses = [row["address"] for row in await db.fetch(SQL["addresses"], chain_id)]
     sources = b"".join([*sorted(table.encode() + b"\0" for table in bound), *addresses])
+    if INTERVAL.table in bound:
+        sources += f"every {manifest.options.block_interval}".encode()
     digest = f"{handlers.digest}-{hashlib.sha256(sources).hexdigest()[:16]}"
     if await db.fetchval(SQL["known"], chain_id) == digest:
         return False
@@ -52,7 +54,8 @@ async def _run_again(
     size, done = FIRST_STRETCH, 0
     while first is not None and first <= last:
         end = min(first + size - 1, last, finalized) if first <= finalized else last
-        times = {row["number"]: row["time"] for row in await db.fetch(SQL["times"], chain_id, first, end)}
+        rows = await db.fetch(SQL["blocks"], chain_id, first, end)
+        blocks = {row["number"]: (row["time"], row["hash"]) for row in rows}
         count = 0
 
         async def parts(start: int, stop: int) -> list[Part]:
@@ -63,7 +66,7 @@ async def _run_again(
             count += sum(map(len, found))
             return found
 
-        await running.run(db, chain_id, first, end, finalized, parts, times)
+        await running.run(db, chain_id, first, end, finalized, parts, blocks)
         done += count
         size = max(1, min(2 * size, size * EVENTS_AT_ONCE // max(count, 1)))
         first = end + 1

@@ -11,6 +11,6 @@ select block_number, finalized_number from blockchain.cursors where chain_id = $
 -- addresses -- the contracts that there are facts of
 select address from blockchain.smart_contracts where chain_id = $1 order by address;
 
--- times -- of blocks
-select number, extract(epoch from "timestamp")::bigint as time from blockchain.blocks
+-- blocks -- in a range
+select number, hash, extract(epoch from "timestamp")::bigint as time from blockchain.blocks
 where chain_id = $1 and number between $2 and $3;

@@ -13,8 +13,7 @@ where s.chain_id = $1 and s.fact_table = told.fact_table and s.emitter = told.em
 -- described -- events with fact tables, each once
 select distinct on (s.fact_table) s.fact_table, s.contract, s.abi
 from blockchain.sources s
-join pg_tables t on t.schemaname = 'blockchain' and t.tablename = s.fact_table
-where s.chain_id = $1 and s.abi is not null
+where s.chain_id = $1 and s.abi is not null and to_regclass(format('blockchain.%I', s.fact_table)) is not null
 order by s.fact_table;
 
 -- stop -- the source is not followed any more from a block on; arguments also: that block
@@ -34,8 +33,7 @@ update blockchain.sources set next_block = $2 + 1 where chain_id = $1 and next_b
 -- tables -- fact tables with events of a chain
 select distinct s.fact_table
 from blockchain.sources s
-join pg_tables t on t.schemaname = 'blockchain' and t.tablename = s.fact_table
-where s.chain_id = $1;
+where s.chain_id = $1 and to_regclass(format('blockchain.%I', s.fact_table)) is not null;
 
 -- now_decoded -- logs kept because their event was not known, which is known now
 delete from blockchain.undecoded_logs

@@ -16,6 +16,16 @@ def _entry(signature: str) -> dict[str, Any]:
     return {"type": "event", "name": name, "inputs": inputs, "anonymous": False}
 
 
+def _function(signature: str, *, changes: bool = False) -> dict[str, Any]:
+    """A function in JSON from ``name(type name, …) type``."""
+    name, _, rest = signature.partition("(")
+    given, _, returned = rest.partition(")")
+    inputs = [dict(zip(("type", "name"), part.split(), strict=True)) for part in given.split(", ") if part]
+    outputs = [{"type": returned.strip(), "name": ""}] if returned else []
+    state = "nonpayable" if changes else "view"
+    return {"type": "function", "name": name, "inputs": inputs, "outputs": outputs, "stateMutability": state}
+
+
 ERC20: Final = "erc20"
 ERC721: Final = "erc721"
 ERC1155: Final = "erc1155"
@@ -24,12 +34,25 @@ ABIS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
     ERC20: [
         _entry("Transfer(address indexed from, address indexed to, uint256 value)"),
         _entry("Approval(address indexed owner, address indexed spender, uint256 value)"),
+        _function("name() string"),
+        _function("symbol() string"),
+        _function("decimals() uint8"),
+        _function("totalSupply() uint256"),
+        _function("balanceOf(address account) uint256"),
+        _function("allowance(address owner, address spender) uint256"),
+        _function("transfer(address to, uint256 value) bool", changes=True),
+        _function("approve(address spender, uint256 value) bool", changes=True),
+        _function("transferFrom(address from, address to, uint256 value) bool", changes=True),
     ],
     # https://eips.ethereum.org/EIPS/eip-721
     ERC721: [
         _entry("Transfer(address indexed from, address indexed to, uint256 indexed tokenId)"),
         _entry("Approval(address indexed owner, address indexed approved, uint256 indexed tokenId)"),
         _entry("ApprovalForAll(address indexed owner, address indexed operator, bool approved)"),
+        _function("balanceOf(address owner) uint256"),
+        _function("ownerOf(uint256 tokenId) address"),
+        _function("getApproved(uint256 tokenId) address"),
+        _function("tokenURI(uint256 tokenId) string"),
     ],
     # https://eips.ethereum.org/EIPS/eip-1155
     ERC1155: [
@@ -43,6 +66,8 @@ ABIS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
         ),
         _entry("ApprovalForAll(address indexed account, address indexed operator, bool approved)"),
         _entry("URI(string value, uint256 indexed id)"),
+        _function("balanceOf(address account, uint256 id) uint256"),
+        _function("uri(uint256 id) string"),
     ],
 }
 TRANSFER: Final = "Transfer(address,address,uint256)"

@@ -30,9 +30,17 @@ ORDER: Final = (
     "participants",
     "meters",
     "mandates",
+    "asset_purchases",
+    "asset_tokens",
     "registers",
+    "staking_pools",
+    "staking_positions",
+    "escrow_deals",
+    "certificates",
+    "carbon_vintages",
+    "proposal_votes",
+    "proposals",
 )
-# Events that no projection folds, and why their facts are enough.
 TRANSFER_COLUMNS: Final = ("token", "account", "amount", "block_number")
 FEW_ROWS: Final = 500
 """So few are read back by the fold sooner than they are summed, sent and merged."""

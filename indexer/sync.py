@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from indexer import cursor as cursors
-from indexer import facts, sources, state, templates
+from indexer import facts, intervals, sources, state, templates
 from indexer.block import Block, Tip
 from indexer.chain import Chain
 from indexer.cursor import Cursor
@@ -231,6 +231,8 @@ class Sync:
         segment = segments[0] if len(segments) == 1 else _joined(segments)
         self._check_follows(cursor, segment)
         decoded = decode(segment.logs, watch.directory)
+        if every := self._manifest.options.block_interval:
+            decoded = intervals.added(decoded, every, segment.blocks)
         first, last = segment.first.number, segment.last
         behind = tip.head.number - last.number > BACKFILL_GAP
         moved = replace(

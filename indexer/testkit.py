@@ -16,6 +16,7 @@ from eth_hash.auto import keccak
 from indexer import facts
 from indexer.batch import Batch, of_rows
 from indexer.block import Block, LogAnswer, Tip
+from indexer.context import Asking
 from indexer.db import Connection, connect
 from indexer.decode import decode
 from indexer.entities import EntityError, Key
@@ -132,11 +133,13 @@ class MadeChain:
 class Kit:
     """A made-up chain and its mirror. Open with ``open_kit``."""
 
-    def __init__(self, db: Connection, manifest: Manifest, handlers: Handlers | None) -> None:
+    def __init__(
+        self, db: Connection, manifest: Manifest, handlers: Handlers | None, asking: Asking | None = None
+    ) -> None:
         self.db = db
         self.chain = MadeChain(manifest)
         self._manifest = manifest
-        self._running = (Running(handlers),) if handlers else ()
+        self._running = (Running(handlers, asking),) if handlers else ()
         self._sync = Sync(db, self.chain, manifest, self._running)
 
     async def prepare(self) -> None:
@@ -202,11 +205,13 @@ class Kit:
 
 
 @asynccontextmanager
-async def open_kit(database_url: str, manifest: Manifest, handlers: Handlers | None = None) -> AsyncIterator[Kit]:
-    """A kit on a migrated database that nobody else uses."""
+async def open_kit(
+    database_url: str, manifest: Manifest, handlers: Handlers | None = None, asking: Asking | None = None
+) -> AsyncIterator[Kit]:
+    """A kit on a migrated database that nobody else uses; ``asking`` answers the handlers' reads of contracts."""
     db = await connect(database_url)
     try:
-        kit = Kit(db, manifest, handlers)
+        kit = Kit(db, manifest, handlers, asking)
         await kit.prepare()
         yield kit
     finally:

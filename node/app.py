@@ -6,7 +6,7 @@ Reading order: ``jobs`` names everything that happens without anybody asking.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,20 +14,27 @@ from contracts.addresses import Deployment
 from contracts.typed_data import checksum
 from indexer import read
 from indexer.clock import Clock
-from indexer.db import Pool, open_pool, transaction
+from indexer.db import Pool, connect, open_pool, transaction
 from indexer.errors import GridtraceError
 from node import scheduler
+from node.assets import production, registry, revenue
+from node.audit import log
 from node.audit import service as audit
 from node.bus import Bus, Publisher
+from node.cache import Cache
 from node.config import NodeConfig
 from node.errors import Refused
-from node.market import clearing
+from node.market import clearing, day_ahead, depth, gate
+from node.market.area import Area, areas
+from node.market.matching import Matcher
+from node.market.orders import day_of
 from node.metering import collector
 from node.metering.collector import Watch
 from node.outbox import HttpRpc, Sender, SendPolicy
 from node.participants import ChainContext
-from node.scheduler import UNREACHABLE, Job
+from node.scheduler import HEARTBEAT_S, HEARTBEAT_TIMEOUT_S, UNREACHABLE, Job
 from node.settlement import advance as settling
+from node.settlement import revise as revision
 from node.settlement import service as settlement
 from node.settlement.context import NotReady, SettlementContext
 from node.wallet import KeyFileSigner, Signer
@@ -36,6 +43,12 @@ logger = logging.getLogger(__name__)
 
 TICK_S: Final = 0.2
 AUDIT_TICK_S: Final = 0.5
+REVISION_TICK_S: Final = 2.0
+ANCHOR_TICK_S: Final = 60.0
+MATCH_S: Final = 5.0
+"""How long one run of the matching lasts: it waits for orders by itself, and only then for its tick."""
+MARKET_CHANNEL: Final = "gridtrace_market"
+ASSETS_TICK_S: Final = 1.0
 RESTART_S: Final = 1.0
 # Our chains make blocks by themselves: only they count, so that a chain that stands still refuses nothing.
 SENDING: Final = SendPolicy(refuse_after_s=None)
@@ -85,7 +98,12 @@ class Node:
     settlement: SettlementContext
     signer: Signer
     rpc: HttpRpc
+    cache: Cache
+    areas: tuple[Area, ...]
+    """The zones of the market, as they are cleared together."""
+    matcher: Matcher
     watch: Watch = field(default_factory=Watch)
+    sequence_grew: asyncio.Event = field(default_factory=asyncio.Event)
     faults: SlotFaults = field(default_factory=SlotFaults)
 
 
@@ -104,9 +122,10 @@ async def open_node(config: NodeConfig) -> AsyncIterator[Node]:
             f"the operator is {checksum(config.operator)}"
         )
     deployment = Deployment.load(indexer.deployment)
-    bus, rpc = Bus(config.redis_url), HttpRpc(indexer.rpc_urls)
+    bus, rpc, cache = Bus(config.redis_url), HttpRpc(indexer.rpc_urls), Cache(config.redis_url)
     try:
         async with open_pool(indexer.database_url) as pool:
+            market_areas = areas(config)
             yield Node(
                 config=config,
                 pool=pool,
@@ -123,20 +142,66 @@ async def open_node(config: NodeConfig) -> AsyncIterator[Node]:
                 ),
                 signer=signer,
                 rpc=rpc,
+                cache=cache,
+                areas=market_areas,
+                matcher=Matcher(config.market, market_areas),
             )
     finally:
         await rpc.close()
+        await cache.close()
         await bus.close()
 
 
 def jobs(node: Node) -> Sequence[Job]:
     """Everything that happens without anybody asking, in the order in which a slot lives."""
+    continuous = [Job("match_orders", TICK_S, lambda: match_orders(node))]
     return (
+        Job("expire_orders", TICK_S, lambda: expire_orders(node)),
+        *(continuous if node.config.market.trading == "continuous" else ()),
         Job("close_gates", TICK_S, lambda: close_gates(node)),
         Job("settle_slots", TICK_S, lambda: settle_slots(node)),
         Job("follow_settlements", TICK_S, lambda: follow_settlements(node)),
+        Job("revise_slots", REVISION_TICK_S, lambda: revise_slots(node)),
         Job("audit_slots", AUDIT_TICK_S, lambda: audit_slots(node)),
+        Job("anchor_log", ANCHOR_TICK_S, lambda: anchor_log(node)),
+        Job("follow_assets", ASSETS_TICK_S, lambda: follow_assets(node)),
     )
+
+
+async def expire_orders(node: Node) -> None:
+    """Ends every order that was good till a time that has come."""
+    await gate.expire(node.pool, node.config.market, node.clock.now_s())
+
+
+async def match_orders(node: Node) -> None:
+    """Matches what comes to the continuous books, as soon as it comes."""
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + MATCH_S
+    while True:
+        node.sequence_grew.clear()
+        steps = await node.matcher.follow(
+            node.pool, node.clock.now_s(), lambda area, start: node.faults.contained("match_orders", area, start)
+        )
+        for step in steps:
+            for channel, message in depth.news(step):
+                await node.bus.publish(channel, message)
+        left_s = until_s - loop.time()
+        if left_s <= 0:
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(node.sequence_grew.wait(), min(left_s, TICK_S))
+
+
+async def hear_market(node: Node) -> None:
+    """Wakes the matching whenever something is added to the sequence; without it, matching waits for its tick."""
+    connection = await connect(node.config.indexer.database_url)
+    try:
+        await connection.add_listener(MARKET_CHANNEL, lambda *_: node.sequence_grew.set())
+        while True:
+            await connection.execute("select 1", timeout=HEARTBEAT_TIMEOUT_S)
+            await asyncio.sleep(HEARTBEAT_S)
+    finally:
+        connection.terminate()
 
 
 async def close_gates(node: Node) -> None:
@@ -145,28 +210,59 @@ async def close_gates(node: Node) -> None:
         head = await read.head(db, node.chain.chain_id)
         if head is None or head.state == "backfilling":
             return  # in a mirror that is still being filled nobody has money: every order would be void
-        due = await clearing.due_gates(db, node.config.market, node.config.zones, node.clock.now_s())
-    for zone, delivery_start in due:
-        with node.faults.contained("close_gates", zone, delivery_start):
-            await _close_gate(node, zone, delivery_start)
+        now_s = node.clock.now_s()
+        due = await clearing.due_gates(db, node.config.market, node.areas, now_s)
+        days = await day_ahead.due(db, node.config.market, node.areas, due, now_s)
+    waiting = set()
+    for area, day in days:
+        waiting.add((area.name, day))
+        with node.faults.contained("close_day_ahead", area.name, day):
+            await _close_day_ahead(node, area, day)
+            waiting.remove((area.name, day))
+    for area, delivery_start in due:
+        if (area.name, day_of(delivery_start)) in waiting:
+            continue  # what the day-ahead auction leaves is not known yet
+        with node.faults.contained("close_gates", area.name, delivery_start):
+            await _close_gate(node, area, delivery_start)
 
 
-async def _close_gate(node: Node, zone: int, delivery_start: int) -> None:
+async def _close_day_ahead(node: Node, area: Area, day: int) -> None:
     async with transaction(node.pool) as db:
-        auction = await clearing.clear(
-            db, node.config.market, zone, delivery_start, node.clock.now_s(), chain_id=node.chain.chain_id
+        cleared = await day_ahead.clear(
+            db, node.config.market, area, day, node.clock.now_s(), chain_id=node.chain.chain_id
         )
-    price = auction.clearing_price_per_kwh
     await node.bus.publish(
         "auctions",
         {
-            "zone": zone,
-            "delivery_start": delivery_start,
-            "order_count": auction.order_count,
-            "matched_wh": str(auction.matched_wh),
-            "clearing_price_per_kwh": None if price is None else str(price),
+            "zone": area.name,
+            "delivery_start": day,
+            "session": "day_ahead",
+            "order_count": cleared.order_count,
+            "matched_wh": str(cleared.matched_wh),
+            "accepted_blocks": len(cleared.accepted_blocks),
         },
     )
+
+
+async def _close_gate(node: Node, area: Area, delivery_start: int) -> None:
+    async with transaction(node.pool) as db:
+        auctions = await clearing.clear_area(
+            db, node.config.market, area, delivery_start, node.clock.now_s(), chain_id=node.chain.chain_id
+        )
+    if node.config.market.trading == "continuous":
+        await node.bus.publish("book", {"area": area.name, "delivery_start": delivery_start, "closed": True})
+    for auction in auctions:
+        price = auction.clearing_price_per_kwh
+        await node.bus.publish(
+            "auctions",
+            {
+                "zone": auction.zone,
+                "delivery_start": delivery_start,
+                "order_count": auction.order_count,
+                "matched_wh": str(auction.matched_wh),
+                "clearing_price_per_kwh": None if price is None else str(price),
+            },
+        )
 
 
 async def settle_slots(node: Node) -> None:
@@ -183,6 +279,19 @@ async def settle_slots(node: Node) -> None:
                     db, node.settlement, zone, delivery_start, now_s, reading_since_s=reading_since_s
                 )
             if not isinstance(outcome, NotReady):
+                await _tell_settlement(node, zone, delivery_start, "computed")
+
+
+async def revise_slots(node: Node) -> None:
+    """Makes a new version of every slot that late readings change, and the last version final in its time."""
+    now_s = int(node.clock.now_s())
+    async with node.pool.acquire() as db:
+        due = await revision.due(db, node.settlement, node.config.zones, now_s)
+    for zone, delivery_start in due:
+        with node.faults.contained("revise_slots", zone, delivery_start):
+            async with transaction(node.pool) as db:
+                revised = await revision.revise(db, node.settlement, zone, delivery_start, now_s)
+            if revised is not None:
                 await _tell_settlement(node, zone, delivery_start, "computed")
 
 
@@ -211,6 +320,26 @@ async def audit_slots(node: Node) -> None:
             )
 
 
+async def follow_assets(node: Node) -> None:
+    """Brings assets and distributions to where the mirrored chain has them, and takes down what plants produce."""
+    if "AssetFactory" not in node.chain.deployment.addresses:
+        return
+    async with transaction(node.pool) as db:
+        changed = await registry.follow(db, node.chain.chain_id) | await revenue.follow(db, node.chain.chain_id)
+        await production.take_readings(db)
+    if changed.assets:
+        async with node.pool.acquire() as db:
+            await node.cache.refresh(db, node.chain.chain_id, changed.assets, changed.users)
+    for asset_id in changed.assets:
+        await node.bus.publish("assets", {"asset_id": str(asset_id)})
+
+
+async def anchor_log(node: Node) -> None:
+    """Puts the hash of the last entry of the log of changes on chain, once a day."""
+    async with transaction(node.pool) as db:
+        await log.anchor(db, node.settlement)
+
+
 async def _for_ever(name: str, run: Callable[[], Awaitable[None]]) -> None:
     """Runs a service again when an outside fault ends it; a fault of ours ends the process."""
     while True:
@@ -230,5 +359,7 @@ async def run(config: NodeConfig) -> None:
         tasks.create_task(
             _for_ever("meters", lambda: collector.run(node.pool, config, node.bus, node.clock, node.watch))
         )
+        if config.market.trading == "continuous":
+            tasks.create_task(_for_ever("market news", lambda: hear_market(node)))
         tasks.create_task(scheduler.run(config.indexer.database_url, jobs(node)))
         logger.info("node runs: zones=%s operator=%s", config.zones, checksum(config.operator))

@@ -3,9 +3,26 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias, cast, get_args
 
 from contracts.typed_data import BadAddress, parse_address
 from indexer.config import Environment, IndexerConfig, natural, positive
+
+Trading: TypeAlias = Literal["auction", "continuous"]
+
+
+def _trading(text: str) -> Trading:
+    for way in get_args(Trading):
+        if text == way:
+            return cast(Trading, way)
+    raise ValueError("must be auction or continuous")
+
+
+def _time_of_day(text: str) -> int:
+    hours, colon, minutes = text.partition(":")
+    if not colon or not (hours.isdigit() and minutes.isdigit()) or int(hours) > 23 or int(minutes) > 59:
+        raise ValueError("must be a time as HH:MM")
+    return int(hours) * 3_600 + int(minutes) * 60
 
 
 def _slot_length(text: str) -> int:
@@ -56,6 +73,14 @@ class MarketRules:
     """How long after a slot's end a reading may still arrive before its meter counts as missing."""
     reading_gap_s: int
     """Two readings further apart than this do not prove a register between them."""
+    trading: Trading = "auction"
+    """Until the gate, orders wait in a sealed book for the auction, or trade with each other as they come; what is
+    left of them then goes into the closing auction."""
+    day_ahead_gate_s: int | None = None
+    """Seconds after midnight, UTC, at which the gate closes on orders for the whole next day, which are cleared at
+    once; None: there is no such session."""
+    final_after_s: int = 604_800
+    """How long after a slot's end late readings may still revise its settlement; then the last version is final."""
 
     @classmethod
     def read(cls, env: Environment) -> "MarketRules":
@@ -73,6 +98,9 @@ class MarketRules:
             carbon_g_per_kwh=env.read("GRIDTRACE_CARBON_G_PER_KWH", natural, 380),
             reading_grace_s=env.read("GRIDTRACE_READING_GRACE_S", positive, 300),
             reading_gap_s=env.read("GRIDTRACE_READING_GAP_S", positive, 1_800),
+            trading=env.read("GRIDTRACE_TRADING", _trading, "auction"),
+            day_ahead_gate_s=env.optional("GRIDTRACE_DAY_AHEAD_GATE", _time_of_day),
+            final_after_s=env.read("GRIDTRACE_FINAL_AFTER_S", positive, 604_800),
         )
 
     def contradictions(self) -> list[str]:
@@ -83,6 +111,8 @@ class MarketRules:
         if self.price_long_per_kwh > self.price_short_per_kwh:
             # Then being out of balance would pay.
             faults.append("GRIDTRACE_PRICE_LONG_PER_KWH is above GRIDTRACE_PRICE_SHORT_PER_KWH")
+        if self.day_ahead_gate_s is not None and self.trading == "continuous":
+            faults.append("GRIDTRACE_DAY_AHEAD_GATE needs GRIDTRACE_TRADING to be auction")
         return faults
 
 
@@ -98,6 +128,8 @@ class NodeConfig:
     market: MarketRules
     zones: tuple[int, ...]
     """Grid zones in which this node runs a market."""
+    areas_file: Path | None
+    """Which of the zones trade with each other, on what terms (TOML); none: each zone is a market of its own."""
     operator: bytes
     """Account that sends the node's transactions; every process knows it, only the node holds its key."""
     grid_account: bytes
@@ -112,6 +144,15 @@ class NodeConfig:
     """Secret from which the salt of every committed reading is derived."""
     meter_poll_s: float
     """Real seconds between two reads of a polled meter."""
+    meter_buffer: Path | None = None
+    """Folder in which readings are kept while the database is away, one for each process; none: then nothing is
+    acknowledged before it is in the database."""
+    meter_buffer_bytes: int = 256 << 20
+    """How large that folder may grow before senders have to wait."""
+    meter_maps: Path | None = None
+    """Folder with one's own device maps, beside the shipped ones."""
+    meter_secrets_file: Path | None = None
+    """TOML file with the HTTP headers of meters that ask for some, by host."""
 
     @classmethod
     def read(cls, env: Environment) -> "NodeConfig":
@@ -121,6 +162,7 @@ class NodeConfig:
             mqtt_url=env.optional("MQTT_URL", str),
             market=MarketRules.read(env),
             zones=env.read("GRIDTRACE_ZONES", _zones, (1,)),
+            areas_file=env.optional("GRIDTRACE_AREAS", Path),
             operator=env.read("GRIDTRACE_OPERATOR", _address),
             grid_account=env.read("GRIDTRACE_GRID_ACCOUNT", _address),
             operator_key_file=env.read("GRIDTRACE_OPERATOR_KEY_FILE", Path),
@@ -128,6 +170,10 @@ class NodeConfig:
             gateway_key_file=env.read("GRIDTRACE_GATEWAY_KEY_FILE", Path),
             readings_salt_file=env.read("GRIDTRACE_READINGS_SALT_FILE", Path),
             meter_poll_s=env.read("GRIDTRACE_METER_POLL_S", float, 10.0),
+            meter_buffer=env.optional("GRIDTRACE_METER_BUFFER", Path),
+            meter_buffer_bytes=env.read("GRIDTRACE_METER_BUFFER_BYTES", positive, 256 << 20),
+            meter_maps=env.optional("GRIDTRACE_METER_MAPS", Path),
+            meter_secrets_file=env.optional("GRIDTRACE_METER_SECRETS_FILE", Path),
         )
         if not env.faults:  # after a fault the values cannot be compared
             env.faults += config.market.contradictions()

@@ -41,7 +41,7 @@ def audit(
     config = NodeConfig.from_environment(settings_of(state_dir) if state_dir else os.environ)
     checked = asyncio.run(check(config, start, end))
     typer.echo(report(checked, as_json=as_json, every=every))
-    if any(slot.findings for slot in checked):
+    if checked.differences:
         raise typer.Exit(DIFFERENT)
 
 

@@ -11,7 +11,7 @@ import msgspec
 from contracts.addresses import Deployment
 from indexer.db import open_pool
 from indexer.errors import ConfigError
-from node.audit import service
+from node.audit import log, service
 from node.audit.chain import ChainReader
 from node.audit.compare import Finding
 from node.config import NodeConfig
@@ -32,8 +32,21 @@ class CheckedSlot:
     findings: list[Finding]
 
 
-async def check(config: NodeConfig, start: str | None, end: str | None) -> list[CheckedSlot]:
-    """Recomputes every settled slot of all zones with ``start <= delivery_start < end`` (RFC 3339)."""
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """All that an audit looked at."""
+
+    slots: list[CheckedSlot]
+    log: list[Finding]
+    """Differences in the log of changes, which is looked at whole."""
+
+    @property
+    def differences(self) -> int:
+        return sum(len(slot.findings) for slot in self.slots) + len(self.log)
+
+
+async def check(config: NodeConfig, start: str | None, end: str | None) -> Checked:
+    """Recomputes every settled slot of all zones with ``start <= delivery_start < end`` (RFC 3339), and the log."""
     first, last = moment("--from", start, 0), moment("--to", end, sys.maxsize >> 24)
     deployment = Deployment.load(config.indexer.deployment)
     context = SettlementContext(
@@ -55,9 +68,10 @@ async def check(config: NodeConfig, start: str | None, end: str | None) -> list[
                 found += [
                     CheckedSlot(zone, datetime.fromtimestamp(slot, UTC), findings) for slot, findings in slots.items()
                 ]
+            changes = await log.check_log(db, config.indexer.chain_id)
     finally:
         await rpc.close()
-    return found
+    return Checked(found, changes)
 
 
 def moment(option: str, text: str | None, default_s: int) -> int:
@@ -73,29 +87,35 @@ def moment(option: str, text: str | None, default_s: int) -> int:
     return int(parsed.timestamp())
 
 
-def report(slots: Sequence[CheckedSlot], *, as_json: bool, every: bool = False) -> str:
+def report(checked: Checked, *, as_json: bool, every: bool = False) -> str:
     """The differences, and how many there are in how many slots.
 
     What is wrong in a reading is wrong in all that follows from it: of each slot the first differences stand here,
     nearest to the meter, and how many more there are; ``every`` shows them all and whole.
     """
-    differences = sum(len(slot.findings) for slot in slots)
+    slots, differences = checked.slots, checked.differences
     if as_json:
-        return msgspec.json.encode({"slots": len(slots), "differences": differences, "checked": slots}).decode()
+        said = {"slots": len(slots), "differences": differences, "checked": slots, "log": checked.log}
+        return msgspec.json.encode(said).decode()
     lines = [line for slot in slots if slot.findings for line in told(slot, every=every)]
+    lines += some("log of changes", checked.log, every=every)
     return "\n".join([*lines, f"{len(slots)} slots recomputed, {differences} differences"])
 
 
 def told(slot: CheckedSlot, *, every: bool) -> list[str]:
     """One slot's differences, a line each."""
-    name = f"zone {slot.zone} {slot.delivery_start:%Y-%m-%dT%H:%M:%SZ}"
-    shown = slot.findings if every else slot.findings[:SHOWN]
+    return some(f"zone {slot.zone} {slot.delivery_start:%Y-%m-%dT%H:%M:%SZ}", slot.findings, every=every)
+
+
+def some(name: str, findings: Sequence[Finding], *, every: bool) -> list[str]:
+    """The first differences of one thing, a line each, and how many more there are."""
+    shown = findings if every else findings[:SHOWN]
     lines = [
         f"{name} {finding.kind} {finding.subject}: {finding.origin_expected} gives {short(finding.expected, every)}, "
         f"{finding.origin_actual} says {short(finding.actual, every)}"
         for finding in shown
     ]
-    if left := len(slot.findings) - len(shown):
+    if left := len(findings) - len(shown):
         lines.append(f"{name} and {left} more that follow from these or stand beside them (--all shows them)")
     return lines
 

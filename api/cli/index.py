@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
@@ -11,11 +11,17 @@ from api.cli import environment
 from indexer.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import ModuleType
+
     from indexer.chains import ChainToIndex
+    from indexer.db import Connection
     from indexer.manifest_file import ChainManifest
     from indexer.resolve import Resolved
 
 ASK_TIMEOUT_S: Final = 10.0
+SWITCH_TIMEOUT_S: Final = 120.0
+T = TypeVar("T")
 SINGLE: Final = ("abi", "address", "event", "name", "start-block", "chain-id")
 app = typer.Typer(cls=environment.group(environment.of_index), invoke_without_command=True)
 
@@ -32,12 +38,16 @@ def index(
     chain_id: Annotated[int | None, typer.Option(min=1, help="Refuse other chains. [taken from the chain]")] = None,
     rpc_url: Annotated[str | None, typer.Option(help="Endpoints, separated by commas, before RPC_URL.")] = None,
     database_url: Annotated[str | None, typer.Option(help="PostgreSQL, before DATABASE_URL.")] = None,
+    version_name: Annotated[
+        str | None, typer.Option(help="Build this version of the tables beside those served, before switching to it.")
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Print the tables and end; nothing is written.")] = False,
 ) -> None:
     """Mirror contracts' events into PostgreSQL, until stopped: our own, those of a manifest, or any one."""
     if context.invoked_subcommand is not None:
         return
     given = {"RPC_URL": rpc_url, "DATABASE_URL": database_url, "GRIDTRACE_CHAIN_ID": chain_id and str(chain_id)}
+    given["GRIDTRACE_INDEX_VERSION"] = version_name and _version(version_name)
     variables = {**os.environ, **{key: value for key, value in given.items() if value}}
     if database_url:
         variables.pop("DATABASE_URL_FILE", None)
@@ -82,6 +92,61 @@ def resolve(
     )
 
 
+@app.command("versions")
+def list_versions() -> None:
+    """List the versions of the tables, and which of them is served."""
+    for version in _with_versions(lambda db, switching: switching.versions(db)):
+        blocks = ", ".join(f"chain {chain} block {number}" for chain, number in version.blocks.items()) or "empty"
+        typer.echo(f"{version.name}{' (served)' if version.is_live else ''}: {blocks}")
+
+
+@app.command()
+def switch(
+    name: Annotated[str, typer.Argument(help="The version to serve.")],
+    drop_old: Annotated[bool, typer.Option("--drop-old", help="Remove the version served until now.")] = False,
+) -> None:
+    """Serve another version of the tables, in one transaction: readers see the one or the other."""
+    old = _with_versions(lambda db, switching: switching.switch(db, name, drop_old=drop_old))
+    typer.echo(f"version {name} is served; {old} {'was removed' if drop_old else 'stays'}")
+
+
+@app.command("drop")
+def drop_version(name: Annotated[str, typer.Argument(help="A version that is not served.")]) -> None:
+    """Remove a version of the tables that is not served."""
+    _with_versions(lambda db, switching: switching.drop(db, name))
+    typer.echo(f"version {name} was removed")
+
+
+def _version(name: str) -> str:
+    from indexer.version_db import check
+
+    return check(name)
+
+
+def _with_versions(work: "Callable[[Connection, ModuleType], Awaitable[T]]") -> "T":
+    """Does something with versions over a connection of its own."""
+    import asyncio
+
+    from api.cli.processes import set_up_logging
+    from indexer import version_switch
+    from indexer.config import Environment
+    from indexer.db import connect
+
+    set_up_logging()
+    env = Environment(os.environ)
+    url = env.secret("DATABASE_URL")
+    env.check()
+
+    async def done() -> "T":
+        db = await connect(url, command_timeout_s=SWITCH_TIMEOUT_S)
+        try:
+            return await work(db, version_switch)
+        finally:
+            await db.close()
+
+    return asyncio.run(done())
+
+
 def _configured(chain_id: int, path: Path | None, variables: Mapping[str, str]) -> "ChainToIndex":
     """One chain of the manifest, or of the deployment."""
     from indexer import app as indexing
@@ -112,7 +177,7 @@ async def _resolved(chain: "ChainToIndex", block: int | None) -> "Resolved":
     try:
         async with open_rpc(chain.config.rpc_urls, chain.config.chain_id) as rpc:
             source = indexing.chain_of(chain.config, rpc, Metrics(chain.config.chain_id))
-            return await drop(db, source, chain.manifest, block)
+            return await drop(db, source, chain.manifest, block, indexing.extensions_of(chain.manifest))
     finally:
         await db.close()
 
@@ -120,15 +185,15 @@ async def _resolved(chain: "ChainToIndex", block: int | None) -> "Resolved":
 def show(chains: "Sequence[ChainManifest]") -> None:
     """Prints the tables that an index of these chains has."""
     from contracts.typed_data import checksum
-    from indexer import templates
-    from indexer.chains import unfollowed
+    from indexer import records, templates
     from indexer.facts import table_ddl
 
     for chain in chains:
         manifest = chain.manifest
         typer.echo(f"-- chain {manifest.chain_id or 'of the endpoint'} from block {manifest.start_block}")
-        for option in unfollowed(manifest.options):
-            typer.echo(f"-- {option}: nothing is stored for it")
+        for kind in records.KINDS:
+            if scope := getattr(manifest.options, kind):
+                typer.echo(f"-- {kind}: {scope}")
         shown: set[str] = set()
         for contract in manifest.contracts:
             where = (

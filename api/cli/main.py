@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 
 from api.cli import (
+    auction,
     audit,
+    cache,
     database,
     deploy,
     environment,
@@ -47,7 +49,9 @@ app.command("deploy", cls=environment.command(environment.of_deploy))(deploy.dep
 app.command("simulate")(simulate.simulate)
 app.command("verify")(verify.verify)
 app.command("export", cls=environment.command(environment.of_export))(export.export)
+app.add_typer(auction.app, name="auction")
 app.add_typer(audit.app, name="audit")
+app.add_typer(cache.app, name="cache")
 app.add_typer(database.app, name="migrate")
 app.add_typer(orders.app, name="order")
 app.add_typer(meters.app, name="meter")

@@ -1,4 +1,4 @@
-"""``gridtrace meter``: your meters and what they measured."""
+"""``gridtrace meter``: your meters, what they measured, and whether a device can be read."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -17,10 +17,13 @@ BATCH: Final = 5_000
 NOBODYS_KEY: Final = bytes(31) + b"\x01"
 
 app = typer.Typer(
-    help="List your meters, read their energy per delivery slot, import signed readings.", no_args_is_help=True
+    help="List your meters and their faults, read their energy, try a device, check a map, import readings.",
+    no_args_is_help=True,
 )
 
 Moment = Annotated[datetime, typer.Option(formats=["%Y-%m-%dT%H:%M:%SZ"])]
+MeterId = Annotated[int, typer.Argument(min=1)]
+MapName = Annotated[str, typer.Option("--map", help="A shipped device, or the path of your own map.")]
 
 
 @app.command("list")
@@ -31,9 +34,9 @@ def list_(key_file: KeyFile, url: ApiUrl = DEFAULT_URL, as_json: AsJson = False)
     show(signed_in(key_file, url, lambda client: client.meters()), as_json=as_json)
 
 
-@app.command("read")
-def read(
-    meter_id: Annotated[int, typer.Argument(min=1)],
+@app.command("energy")
+def energy(
+    meter_id: MeterId,
     start: Moment,
     end: Moment,
     key_file: KeyFile,
@@ -47,20 +50,97 @@ def read(
     show(signed_in(key_file, url, lambda client: client.meter_energy(meter_id, *span)), as_json=as_json)
 
 
-@app.command("import")
-def import_(
-    file: Annotated[Path, typer.Argument(help="CSV: meter_id,time,counter,import_wh,export_wh,power_w,signature")],
+@app.command("faults")
+def faults(meter_id: MeterId, key_file: KeyFile, url: ApiUrl = DEFAULT_URL, as_json: AsJson = False) -> None:
+    """What is or was wrong with a meter."""
+    from api.cli.output import show
+
+    show(signed_in(key_file, url, lambda client: client.meter_faults(meter_id)), as_json=as_json)
+
+
+@app.command("replaced")
+def replaced(
+    meter_id: MeterId,
+    serial: Annotated[str, typer.Argument(help="Serial number of the device that hangs there now.")],
+    key_file: KeyFile,
     url: ApiUrl = DEFAULT_URL,
 ) -> None:
-    """Send readings that the meters have signed, from a CSV file. Exit code 1: some were refused.
+    """Confirm that another device took a meter's place. Operators only."""
+    signed_in(key_file, url, lambda client: client.confirm_replacement(meter_id, serial))
+    typer.echo(f"meter {meter_id} goes on with {serial}")
 
-    Their signatures are all the authority they need. Sending a file again changes nothing.
+
+@app.command("maps")
+def maps() -> None:
+    """List the devices that are known."""
+    from api.cli.output import show
+    from node.metering import devices
+
+    found = [devices.load(name) for name in devices.names()]
+    show([{"map": one.name, "driver": one.driver, "source": one.source} for one in found], as_json=False)
+
+
+@app.command("check")
+def check(path: Annotated[list[Path], typer.Argument(help="Your device maps (TOML).")]) -> None:
+    """Check device maps. Names the file, the key and the reason of everything that is wrong."""
+    from api.cli.main import complain
+    from node.metering import devices
+
+    bad = 0
+    for one in path:
+        try:
+            device = devices.read(one)
+        except devices.BadDeviceMap as error:
+            bad += 1
+            for key, reason in error.found:
+                complain(f"{error.source}: {key}: {reason}", error.code)
+        else:
+            typer.echo(f"{one}: {device.name}, a {device.driver} device")
+    if bad:
+        raise typer.Exit(REFUSED)
+
+
+@app.command("read")
+def read(
+    map_: MapName,
+    address: Annotated[str, typer.Option(help="host:port, /dev/ttyUSB0, http://host, or a whole address.")],
+    unit: Annotated[int, typer.Option(min=1, max=247, help="Modbus unit.")] = 1,
+    baud: Annotated[int, typer.Option(min=300, help="Of a serial port.")] = 9_600,
+    parity: Annotated[str, typer.Option(help="Of a serial port: N, E or O.")] = "N",
+    as_json: AsJson = False,
+) -> None:
+    """Read a device once and show everything it says. Exit code 1: it does not answer, or answers nonsense."""
+    import asyncio
+
+    from api.cli.output import show
+    from node.metering import devices, try_device
+
+    device = devices.read(Path(map_)) if map_.endswith(devices.SUFFIX) else devices.load(map_)
+    show(asyncio.run(try_device.values(device, address, unit, baud, parity)), as_json=as_json)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="Signed readings or registers (CSV), or a Green Button file (XML).")],
+    url: ApiUrl = DEFAULT_URL,
+    meter_id: Annotated[int | None, typer.Option(min=1, help="Where the file does not say.")] = None,
+    key_file: Annotated[Path | None, typer.Option(help="Signs what is not signed (0x-prefixed hex).")] = None,
+    timezone: Annotated[str | None, typer.Option(help="Of local times, e.g. Europe/Berlin.")] = None,
+    import_register: Annotated[int, typer.Option(min=0, help="Wh, at the start of a Green Button file.")] = 0,
+    export_register: Annotated[int, typer.Option(min=0, help="Wh, at the start of a Green Button file.")] = 0,
+) -> None:
+    """Send readings from a file. Exit code 1: some were refused.
+
+    Readings that their meter has signed need nothing more: their signatures are all the authority they need. All
+    others are signed with --key-file, which must be the key that the meter is registered with. Sending a file again
+    changes nothing.
     """
     import asyncio
 
-    from api.cli.readings_file import read as lines_of
+    from api.cli import import_files
 
-    tally = asyncio.run(send(list(lines_of(file)), url))
+    registers = (import_register, export_register)
+    tally = asyncio.run(send(import_files.load(file, meter_id, key_file, timezone, registers), url))
     for (state, code), count in sorted(tally.items()):
         typer.echo(f"{count} {state}{f' {code}' if code else ''}")
     if not tally:

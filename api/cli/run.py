@@ -1,7 +1,7 @@
 """``gridtrace run``: a whole community on this machine."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,6 +23,9 @@ def run(
     dead_meter: Annotated[
         list[int] | None, typer.Option(help="This meter says nothing, to see what becomes of its owner; repeatable.")
     ] = None,
+    trading: Annotated[
+        Literal["auction", "continuous"], typer.Option(help="Sealed until the gate, or matched as orders come.")
+    ] = "auction",
 ) -> None:
     """Start everything and play a trading community: services, chain, meters, participants, and the page.
 
@@ -44,5 +47,6 @@ def run(
         port=port,
         seed=seed,
         dead_meters=tuple(dead_meter or ()),
+        trading=trading,
     )
     raise typer.Exit(supervisor.run(wishes))

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -17,6 +17,8 @@ from api.client.signing import OrderTerms, rfc3339, sign_in_body, sign_mandate, 
 from api.client.transport import Transport, as_list
 from contracts import typed_data
 from contracts.typed_data import checksum
+
+T = TypeVar("T")
 
 OPEN_STATES: Final = frozenset({"queued", "signed", "sent"})
 RECONNECT_S: Final = 0.5
@@ -53,6 +55,10 @@ class Client:
     async def close(self) -> None:
         """Gives the connections back."""
         await self._api.close()
+
+    async def call(self, method: str, path: str, result: type[T], **options: Any) -> T:
+        """Any other call of the API; ``options`` as ``Transport.call`` takes them."""
+        return await self._api.call(method, path, result, **options)
 
     # Who we are and what is deployed
 
@@ -141,6 +147,15 @@ class Client:
     async def meters(self, owner: bytes | None = None) -> list[results.Meter]:
         """The meters of an account: one's own where none is named."""
         return as_list(await self._items("/v1/meters", {"owner": self._of(owner)}), results.Meter)
+
+    async def meter_faults(self, meter_id: int) -> list[results.MeterFault]:
+        """What is or was wrong with a meter, the open faults first. Owner or operators only."""
+        return as_list(await self._items(f"/v1/meters/{meter_id}/faults", {}), results.MeterFault)
+
+    async def confirm_replacement(self, meter_id: int, serial: str) -> results.Baseline:
+        """Confirms that the device with this serial number has taken a meter's place. Operators only."""
+        path = f"/v1/meters/{meter_id}/replacements"
+        return await self._api.call("POST", path, results.Baseline, body={"serial": serial}, repeatable=False)
 
     async def meter_energy(self, meter_id: int, start: datetime, end: datetime) -> list[results.SlotEnergy]:
         """Energy of each delivery slot that starts in ``[start, end)``. Owner or operators only."""

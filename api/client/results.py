@@ -99,6 +99,28 @@ class Meter(Struct, frozen=True):
     zone: int
     driver: str
     active: bool
+    faults: list[str] = []
+    last_reading_at: datetime | None = None
+
+
+class MeterFault(Struct, frozen=True):
+    """What is or was wrong with a meter; open while ``until`` is None."""
+
+    kind: str
+    since: datetime
+    until: datetime | None
+    last_seen: datetime
+    times: int
+    evidence: dict[str, Any]
+
+
+class Baseline(Struct, frozen=True):
+    """What is added to a device's registers, in Wh."""
+
+    meter_id: int
+    serial: str
+    import_base_wh: int
+    export_base_wh: int
 
 
 class SlotEnergy(Struct, frozen=True):

@@ -41,6 +41,7 @@ class Transport:
         result: type[T],
         *,
         body: object = None,
+        content: bytes | None = None,
         query: Mapping[str, str | int | None] | None = None,
         headers: Mapping[str, str] | None = None,
         repeatable: bool = True,
@@ -53,7 +54,7 @@ class Transport:
         """
         for delay_s in (*RETRY_DELAYS_S, None):
             try:
-                response = await self._send(method, path, body, query, headers)
+                response = await self._send(method, path, body, content, query, headers)
                 raise_for_problem(response)
                 return msgspec.json.decode(response.content or b"null", type=result, strict=False)
             except (ApiUnreachable, ApiProblem) as error:
@@ -67,13 +68,19 @@ class Transport:
         method: str,
         path: str,
         body: object,
+        content: bytes | None,
         query: Mapping[str, str | int | None] | None,
         headers: Mapping[str, str] | None,
     ) -> httpx.Response:
         present = {name: value for name, value in (query or {}).items() if value is not None}
         try:
             return await self._http.request(
-                method, path, json=body, params=present, headers={**self._headers, **(headers or {})}
+                method,
+                path,
+                json=body,
+                content=content,
+                params=present,
+                headers={**self._headers, **(headers or {})},
             )
         except httpx.TransportError as error:
             raise ApiUnreachable(f"{method} {self.base_url}{path}: {type(error).__name__}: {error}") from error

@@ -11,6 +11,7 @@ from api.devnet.process import Service, importable, listens
 from api.devnet.settings import Folder
 from contracts.typed_data import checksum
 from indexer.clock import SimulatedClock
+from node.config import Trading
 
 GATE_LEAD_S = 300
 GRACE_REAL_S = 3.0
@@ -73,6 +74,7 @@ def settings(
     port: int,
     slot_s: int,
     chain_id: int,
+    trading: Trading = "auction",
 ) -> dict[str, str]:
     """The environment of index, node and serve. Periods that wait for meters grow with the pace of the clock."""
     rate = clock.rate
@@ -95,6 +97,7 @@ def settings(
         "GRIDTRACE_READINGS_SALT_FILE": str(keys.file("readings-salt")),
         "GRIDTRACE_SLOT_S": str(slot_s),
         "GRIDTRACE_GATE_LEAD_S": str(GATE_LEAD_S),
+        "GRIDTRACE_TRADING": trading,
         "GRIDTRACE_READING_GRACE_S": str(max(300, int(GRACE_REAL_S * rate))),
         "GRIDTRACE_READING_GAP_S": str(max(GAP_S, int(GAP_REAL_S * rate))),
         "GRIDTRACE_METER_POLL_S": str(meter_poll_s(rate)),
@@ -103,6 +106,8 @@ def settings(
         "GRIDTRACE_PUBLIC_URL": f"http://127.0.0.1:{port}",
         "GRIDTRACE_OPERATORS": checksum(keys.address("operator")),
         "GRIDTRACE_DEVNET": "1",
+        "GRIDTRACE_DOCUMENTS_DIR": str(folder.path / "documents"),
+        "GRIDTRACE_SEALING_KEY_FILE": str(keys.file("sealing")),
     }
 
 

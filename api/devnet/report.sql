@@ -1,6 +1,9 @@
 -- slots -- Every delivery slot from $2 on whose gate has closed, and what became of it
-select extract(epoch from a.delivery_start)::bigint as delivery_start, a.order_count, a.clearing_price_per_kwh,
-       a.matched_wh, (select count(*) from trading.trades t where t.auction_id = a.auction_id) as trades,
+select extract(epoch from a.delivery_start)::bigint as delivery_start, a.clearing_price_per_kwh,
+       (select count(*) from trading.orders o where o.zone = a.zone and o.delivery_start = a.delivery_start
+           and o.status in ('matched', 'unmatched')) as order_count,
+       a.matched_wh, (select count(*) from trading.trades t
+         where t.zone = a.zone and t.delivery_start = a.delivery_start) as trades,
        s.state, s.state_reason, s.traded_wh, s.delivered_wh, s.imbalance_wh, s.gas_used, c.differences,
        (select coalesce(sum(o.fill_wh), 0)::bigint from blockchain.settled_orders o
          where o.zone = a.zone and o.delivery_start = a.delivery_start and o.side = 0) as settled_wh,

@@ -12,6 +12,7 @@ import msgspec
 from api.devnet.steerer import replace
 from contracts.addresses import Deployment
 from indexer.errors import ConfigError, GridtraceError
+from node.config import Trading
 
 SLOT_S: Final = 900
 FIRST_MARKET_S: Final = 1_750_150_800
@@ -34,6 +35,7 @@ class Wishes:
     port: int | None = None
     seed: int | None = None
     dead_meters: tuple[int, ...] = ()
+    trading: Trading = "auction"
 
     @property
     def rate(self) -> float:

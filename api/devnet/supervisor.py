@@ -20,7 +20,7 @@ import typer
 from rich.console import Console
 
 from api.client import Client
-from api.devnet import broker, chain, enrol, external, postgres, programs, redis, report
+from api.devnet import broker, chain, enrol, external, plants, postgres, programs, redis, report
 from api.devnet.community import ZONE, Member, fuses_w, members, meter_spec
 from api.devnet.follow import Follower
 from api.devnet.keys import KeyRing
@@ -171,7 +171,7 @@ async def play(this: Run) -> report.Summary | None:
         variables = programs.settings(
             this.folder, this.keys, clock,
             database_url=database_url, rpc_url=rpc_url, redis_url=redis_url, mqtt_url=mqtt_url,
-            port=port, slot_s=SLOT_S, chain_id=chain_id,
+            port=port, slot_s=SLOT_S, chain_id=chain_id, trading=this.wishes.trading,
         )  # fmt: skip
         replace(this.folder.environment, msgspec.json.format(msgspec.json.encode(variables)))
         background(lag.run())
@@ -180,6 +180,7 @@ async def play(this: Run) -> report.Summary | None:
         await start_processes(this, variables, port)
         await start_meters(this, clock, mqtt_url)
         await take_in(this, page)
+        await tokenise_plants(this, page, control if steered else None)
         steerer.hurried = False
         lag.lags_s.clear()
         await start_participants(this, page)
@@ -283,6 +284,15 @@ async def take_in(this: Run, page: str) -> None:
         await grid.sign_in()
         await enrol.supply(grid)
     this.view.step(f"{len(this.people)} participants and their meters are registered ({sent} transactions)")
+
+
+async def tokenise_plants(this: Run, page: str, control: ChainControl | None) -> None:
+    """The plants become assets whose fractions can be bought."""
+    this.view.working("making assets of the plants")
+    async with Client(page, this.keys.key("operator")) as operator:
+        await operator.sign_in()
+        made = await plants.list_plants(operator, this.people, this.keys, control)
+    this.view.step(f"the plants are assets ({made} new)")
 
 
 async def check_own(this: Run, client: Client) -> None:

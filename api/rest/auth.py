@@ -3,12 +3,12 @@
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
 from starlette.requests import Request as HttpRequest
 
 from api import auth
-from api.deps import Services, SignedIn, Site, by_signature, public, signed_in
+from api.deps import MaybeCaller, Services, SignedIn, Site, by_signature, public, signed_in
 from api.rest.fields import Address, Answer, Instant, Request, Signature
 from indexer.db import transaction
 from node import eip4361, identity
@@ -24,6 +24,8 @@ class NonceAnswer(Answer):
     domain: str
     uri: str
     chain_id: int
+    account: Address | None
+    """The account that was named, in the capitals (EIP-55) that the message must have."""
 
 
 class SignIn(Request):
@@ -48,7 +50,9 @@ class Me(Answer):
 
 
 @router.post("/v1/auth/nonce", dependencies=[Depends(public)])
-async def nonce(request: HttpRequest, response: Response, site: Site) -> NonceAnswer:
+async def nonce(
+    request: HttpRequest, response: Response, site: Site, account: Annotated[Address | None, Query()] = None
+) -> NonceAnswer:
     """A nonce for one sign-in from this browser."""
     key = auth.browser_key(request, site.config) or auth.new_browser_key()
     async with transaction(site.pool) as db:
@@ -61,6 +65,7 @@ async def nonce(request: HttpRequest, response: Response, site: Site) -> NonceAn
         domain=site.config.domain,
         uri=site.config.public_url,
         chain_id=site.chain_id,
+        account=account,
     )
 
 
@@ -100,6 +105,21 @@ async def verify(request: HttpRequest, response: Response, site: Site, body: Sig
 async def who_am_i(caller: SignedIn) -> Me:
     """Whose session this is."""
     return Me(account=caller.account, role=caller.role)
+
+
+class Somebody(Answer):
+    """Nobody: both are null."""
+
+    account: Address | None
+    role: str | None
+
+
+@router.get("/v1/auth/me", dependencies=[Depends(public)])
+async def somebody(caller: MaybeCaller) -> Somebody:
+    """Who is calling, nobody included: for pages, which ask before they know."""
+    if caller is None:
+        return Somebody(account=None, role=None)
+    return Somebody(account=caller.account, role=caller.role)
 
 
 @router.delete("/v1/auth/session", status_code=204, dependencies=[Depends(signed_in)])

@@ -11,12 +11,10 @@ from api.errors import NOWHERE
 from api.rest.accepted import Accepted, IdempotencyKey
 from api.rest.contracts import SigningDomain, payment_token_domain
 from api.rest.fields import Address, Answer, Instant, Natural, Request, Second, Signature, seconds
-from indexer.db import queries
-from node import participants
+from node import nonces, participants
 from node.errors import NotFound
 
 router = APIRouter(tags=["money"])
-SQL = queries(__name__)
 
 PERMIT_LIFE: Final = timedelta(days=1)
 
@@ -58,7 +56,7 @@ async def permit(
         owner=account,
         spender=site.chain.deployment.address("SettlementExchange"),
         value=amount,
-        nonce=await db.fetchval(SQL["permit_nonce"], account.hex()),
+        nonce=await nonces.of_permit(db, site.rpc, site.chain, account),
         deadline=datetime.fromtimestamp(deadline, UTC),
     )
 

@@ -15,7 +15,8 @@ from api.rest.slots import Slot, slot_of
 from api.rest.status import Rules, rules_of
 from indexer.db import queries
 from node.errors import NotFound
-from node.market import service
+from node.market import depth, service
+from node.market.area import alone, area_of
 
 router = APIRouter(tags=["markets"], dependencies=[Depends(public)])
 SQL = queries(__name__)
@@ -34,8 +35,21 @@ class Markets(Answer):
     zones: list[Zone]
 
 
+class BookLevel(Answer):
+    """The energy that the continuous book shows at one limit."""
+
+    price_per_kwh: Whole
+    energy_wh: Natural
+    orders: int
+
+
 class Book(Answer):
-    """Sealed until the gate closes: then every order, and the canonical bytes to run the auction again."""
+    """Where the market trades by auction, sealed until the gate closes: then every order, and the canonical bytes to
+    run the auction again.
+
+    In continuous trading ``bids`` and ``asks`` are what the book shows before the gate, best first, as of ``revision``:
+    channel ``book`` goes on from there, each message one revision further.
+    """
 
     meta: Meta | None
     zone: int
@@ -43,6 +57,10 @@ class Book(Answer):
     gate_closes_at: Instant
     sealed: bool
     order_count: int
+    area: int
+    revision: int | None
+    bids: list[BookLevel]
+    asks: list[BookLevel]
     orders: list[OrderAnswer]
     book: Octets | None
     book_hash: Hash | None
@@ -50,11 +68,17 @@ class Book(Answer):
 
 
 class Trade(Answer):
-    """Energy in Wh, price in micro-currency per kWh, fee in nano-currency. ``delivered_wh`` comes with settlement."""
+    """Energy in Wh, price in micro-currency per kWh, fee in nano-currency. ``delivered_wh`` comes with settlement.
+
+    ``zone`` is the buyer's. He pays ``price_per_kwh``, which the seller receives, and congestion rent on ``energy_wh``,
+    and the fee on ``delivered_wh``. ``kind`` is auction, continuous or day_ahead.
+    """
 
     trade_id: int
     trade_number: int
+    kind: str
     zone: int
+    sell_zone: int
     delivery_start: Instant
     buyer: Address
     seller: Address
@@ -62,25 +86,35 @@ class Trade(Answer):
     sell_order: Hash
     energy_wh: Natural
     price_per_kwh: Whole
+    fee_per_kwh: Whole
+    rent_per_kwh: Natural
     delivered_wh: Natural | None
     grid_fee_nano: Natural | None
+    carbon_offset_g: Natural | None
     settlement_status: str
     executed_at: Instant
 
 
 class Auction(Answer):
-    """One slot's auction. ``clearing_price_per_kwh`` is null where nothing crossed."""
+    """One slot's auction. ``clearing_price_per_kwh`` is null where nothing crossed.
+
+    Sellers of the zone receive it for ``sold_wh``; its buyers pay ``buy_price_per_kwh`` for ``matched_wh``, fee and
+    rent included. ``area`` names the zones that were cleared together.
+    """
 
     auction_id: int
     zone: int
+    area: int
     delivery_start: Instant
     gate_closed_at: Instant
     clearing_price_per_kwh: Whole | None
     price_low_per_kwh: Whole | None
     price_high_per_kwh: Whole | None
+    buy_price_per_kwh: Whole | None
     grid_fee_per_kwh: Natural
     order_count: int
     matched_wh: Natural
+    sold_wh: Natural
     book_hash: Hash
     result_hash: Hash
 
@@ -125,22 +159,37 @@ async def book(
     zone: ZoneNumber, delivery_start: Annotated[Second, Query()], db: Reader, site: Site, meta: Stamp
 ) -> Book:
     """Before the gate closes only how many orders there are; after it, all of them."""
-    gate = delivery_start - timedelta(seconds=site.config.node.market.gate_lead_s)
-    sealed = site.clock.now() < gate
-    rows = [] if sealed else await db.fetch(SQL["book"], zone, delivery_start)
-    auction = None if sealed else await db.fetchrow(SQL["published"], zone, delivery_start)
+    rules = site.config.node.market
+    gate = delivery_start - timedelta(seconds=rules.gate_lead_s)
+    is_open, is_continuous = site.clock.now() < gate, rules.trading == "continuous"
+    rows = [] if is_open else await db.fetch(SQL["book"], zone, delivery_start)
+    auction = None if is_open else await db.fetchrow(SQL["published"], zone, delivery_start)
+    area = area_of(site.areas, zone) or alone(zone, rules.grid_fee_per_kwh)
+    shown = None
+    if is_continuous and is_open:
+        shown = await depth.snapshot(db, area, seconds(delivery_start))
     return Book(
         meta=meta,
         zone=zone,
         delivery_start=delivery_start,
         gate_closes_at=gate,
-        sealed=sealed,
+        sealed=is_open and not is_continuous,
+        area=area.name,
+        revision=None if shown is None else shown.revision,
+        bids=_levels(shown, zone, "buy"),
+        asks=_levels(shown, zone, "sell"),
         order_count=await db.fetchval(SQL["order_count"], zone, delivery_start),
         orders=[order_answer(row) for row in rows],
         book=auction and auction["book"],
         book_hash=auction and auction["book_hash"],
         result_hash=auction and auction["result_hash"],
     )
+
+
+def _levels(shown: depth.Snapshot | None, zone: int, side: str) -> list[BookLevel]:
+    levels = [level for level in (shown.levels if shown else ()) if (level.zone, level.side) == (zone, side)]
+    best_first = sorted(levels, key=lambda level: level.price_per_kwh, reverse=side == "buy")
+    return [BookLevel.model_validate(asdict(level)) for level in best_first]
 
 
 @router.get("/v1/markets/{zone}/trades")

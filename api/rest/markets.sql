@@ -31,8 +31,19 @@ select count(*) from trading.orders where zone = $1 and delivery_start = $2 and 
 
 -- book -- every order of a slot, in the market's sequence
 select digest, sequence, status, received_at, trader, zone, delivery_start, side, energy_wh, limit_price_per_kwh,
-    min_fill_wh, time_in_force, source, to_timestamp(expiry) as expiry, lane, nonce, matched_wh, locked_cash, signature
+    min_fill_wh, time_in_force, source, to_timestamp(expiry) as expiry, lane, nonce, matched_wh, locked_cash, signature,
+    post_only, display_wh, self_trade, good_till, replaces, block, close_reason
 from trading.orders where zone = $1 and delivery_start = $2 and status <> 'cancelled' order by sequence;
 
--- published -- the canonical book and the hashes that pin book and result
-select book, book_hash, result_hash from trading.auctions where zone = $1 and delivery_start = $2;
+-- published -- the canonical book and the hashes that pin book and result: of all zones that were cleared together
+select
+    case when area.area is null then own.book else area.head || (
+        select string_agg(int4send(length(zone.book)) || zone.book, ''::bytea order by zone.zone)
+        from trading.auctions zone
+        where zone.area = own.area and zone.delivery_start = own.delivery_start and zone.zone = any(area.zones)
+    ) end as book,
+    coalesce(area.book_hash, own.book_hash) as book_hash,
+    coalesce(area.result_hash, own.result_hash) as result_hash
+from trading.auctions own
+left join trading.area_auctions area on area.area = own.area and area.delivery_start = own.delivery_start
+where own.zone = $1 and own.delivery_start = $2;

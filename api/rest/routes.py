@@ -5,17 +5,26 @@ from typing import Final
 from fastapi import APIRouter
 
 from api.rest import (
+    asset_documents,
+    asset_production,
+    assets,
     audit,
     auth,
     balances,
     contracts,
     deposits,
+    distributions,
     executions,
     health,
+    investments,
+    kyc,
     ledger,
+    ledger_records,
     mandates,
+    market_data,
     markets,
     meters,
+    notifications,
     orders,
     participants,
     problems,
@@ -28,6 +37,8 @@ from api.rest import (
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
+    # Routes are tried in turn: the busiest stand first.
+    orders.router,
     health.router,
     status.router,
     problems.router,
@@ -40,12 +51,20 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     mandates.router,
     transactions.router,
     balances.router,
-    orders.router,
     markets.router,
+    market_data.router,
     settlements.router,
     audit.router,
     ledger.router,
+    ledger_records.router,
     proofs.router,
     executions.router,
     reconcile.router,
+    assets.router,
+    asset_documents.router,
+    investments.router,
+    distributions.router,
+    asset_production.router,
+    notifications.router,
+    kyc.router,
 )

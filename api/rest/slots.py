@@ -1,11 +1,12 @@
 """A delivery slot from its gate to the ledger, as one line."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from api.rest.fields import Answer, Hash, Instant, Natural, Whole
 from node.config import MarketRules
+from node.market.orders import gate_opens_at
 
 
 class Slot(Answer):
@@ -35,7 +36,7 @@ def state_of(row: Mapping[str, Any], rules: MarketRules, now: datetime) -> str:
     if row["settlement_state"] is not None:
         return str(row["settlement_state"])
     if now < gate:
-        return "open" if now >= gate - timedelta(seconds=rules.open_slots * rules.slot_s) else "upcoming"
+        return "open" if now >= _opens_at(start, rules) else "upcoming"
     if not row["auctioned"]:
         return "closed"
     if now < start:
@@ -43,11 +44,15 @@ def state_of(row: Mapping[str, Any], rules: MarketRules, now: datetime) -> str:
     return "delivering" if now < start + timedelta(seconds=rules.slot_s) else "metering"
 
 
+def _opens_at(start: datetime, rules: MarketRules) -> datetime:
+    return datetime.fromtimestamp(gate_opens_at(rules, int(start.timestamp())), UTC)
+
+
 def slot_of(row: Mapping[str, Any], rules: MarketRules, now: datetime) -> Slot:
     """A row of the slots query as it is told."""
     gate = row["delivery_start"] - timedelta(seconds=rules.gate_lead_s)
     times = {
-        "opens_at": gate - timedelta(seconds=rules.open_slots * rules.slot_s),
+        "opens_at": _opens_at(row["delivery_start"], rules),
         "gate_closes_at": gate,
         "state": state_of(row, rules, now),
     }

@@ -11,7 +11,7 @@ class Finding:
 
     kind: str
     """What is wrong: reading, meter, slot_energy, book, order, sequence, auction, trade, void, account, charge,
-    settlement, batch, register, settled_order, settled_imbalance or balance."""
+    settlement, batch, register, settled_order, settled_imbalance, balance or log."""
     subject: str
     """Which one of its kind, and which of its fields."""
     expected: str

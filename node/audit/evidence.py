@@ -1,6 +1,6 @@
 """What the auditor reads: the raw records of a slot, and what the node and the mirror say of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,6 +41,8 @@ class RecordedCharge:
     block_hash: bytes
     canonical: bool
     """False when a reorganisation has removed the block that the cap was read at."""
+    batch: int
+    """The batch of the settlement that charges it."""
     shares_budget: bool
     """True when an earlier batch charged the account for this slot or a later one."""
 
@@ -54,6 +56,8 @@ class RecordedVoid:
     reason: str
     block_number: int
     block_hash: bytes
+    batch: int
+    """The first batch of the settlement that goes without it."""
     canonical: bool
     """False when a reorganisation has removed the block that it was judged at."""
 
@@ -103,16 +107,15 @@ async def links(db: Connection, zone: int, delivery_start: int) -> list[Link]:
     return [Link(Event(*list(row.values())[:6]), row["hash_before"]) for row in rows]
 
 
-async def trades(db: Connection, zone: int, delivery_start: int) -> Table:
+async def trades(db: Connection, zones: Collection[int], delivery_start: int) -> Table:
     """The stored trades of a slot."""
-    rows = await db.fetch(_SQL["trades"], zone, delivery_start)
+    rows = await db.fetch(_SQL["trades"], list(zones), delivery_start)
     return {f"trade {row['trade_number']}": dict(row) for row in rows}
 
 
-async def batch(db: Connection, settlement_id: int) -> bytes | None:
-    """The stored batch."""
-    data: bytes | None = await db.fetchval(_SQL["batch"], settlement_id)
-    return data
+async def attested_roots(db: Connection, chain_id: int, zone: int, slot_end: int) -> set[bytes]:
+    """All commitments to a zone's readings as of the end of a slot."""
+    return {row["readings_root"] for row in await db.fetch(_SQL["attested_roots"], chain_id, zone, slot_end)}
 
 
 async def charges(db: Connection, chain_id: int, settlement_id: int) -> list[RecordedCharge]:
@@ -126,6 +129,7 @@ async def charges(db: Connection, chain_id: int, settlement_id: int) -> list[Rec
             locked=int(row["locked"]),
             block_number=row["as_of_block"],
             block_hash=row["as_of_hash"],
+            batch=row["batch"],
             canonical=row["canonical"],
             shares_budget=row["shares_budget"],
         )

@@ -9,9 +9,9 @@ with accepted as (
 ), slot as (
     select * from accepted
     union all
-    select e.* from trading.events e join accepted using (subject) where e.kind = 'order_cancelled'
+    select e.* from trading.events e join accepted using (subject) where e.kind in ('order_cancelled', 'order_expired')
     union all
-    select * from trading.events where kind = 'auction_cleared' and subject = $1
+    select * from trading.events where kind in ('gate_closed', 'auction_cleared') and subject = $1
 )
 select s.sequence, s.kind, s.subject, s.payload, s.previous_hash, s.hash,
     coalesce(p.hash, decode(repeat('00', 32), 'hex')) as hash_before
@@ -27,30 +27,33 @@ where not exists (
       and r.received_at < $3::timestamptz - interval '2 seconds')
 
 -- trades -- as stored
-select trade_number, buy_order, sell_order, buyer, seller, energy_wh, price_per_kwh, delivered_wh, grid_fee_nano,
-    carbon_offset_g, settlement_status
-from trading.trades where zone = $1 and delivery_start = to_timestamp($2)
+select trade_number, zone, sell_zone, buy_order, sell_order, buyer, seller, energy_wh, price_per_kwh, fee_per_kwh,
+    rent_per_kwh, delivered_wh, grid_fee_nano, carbon_offset_g, settlement_status
+from trading.trades where zone = any($1::bigint[]) and delivery_start = to_timestamp($2)
 order by trade_number
 
--- batch -- as stored
-select batch from trading.settlements where settlement_id = $1
+-- attested_roots -- all commitments to a zone's readings as of the end of a slot
+select readings_root from blockchain.fact_production_ledger_registers_attested
+where chain_id = $1 and zone = $2 and slot_end = $3
 
 -- charges -- what was owed, the caps that were recorded, and whether the block they were read at still stands
-select c.account, c.owed, c.cap, c.locked, c.as_of_block, c.as_of_hash,
+select c.account, c.owed, c.cap, c.locked, c.as_of_block, c.as_of_hash, c.batch,
     exists (
         select from blockchain.blocks b
         where b.chain_id = $2 and b.number = c.as_of_block and b.hash = c.as_of_hash) as canonical,
     -- A slot that is not newer than one charged before shares that one's budget.
     exists (
         select from blockchain.settled_imbalances i
-        where i.chain_id = $2 and i.account = c.account and i.money < 0 and i.sequence < s.batch_sequence
+        where i.chain_id = $2 and i.account = c.account and i.money < 0 and i.sequence < b.batch_sequence
           and i.delivery_start >= s.delivery_start) as shares_budget
-from trading.settlement_charges c join trading.settlements s using (settlement_id)
+from trading.settlement_charges c
+join trading.settlements s using (settlement_id)
+join trading.settlement_batches b on b.settlement_id = c.settlement_id and b.ordinal = c.batch
 where c.settlement_id = $1
 order by c.account
 
 -- voids -- the orders that were left out, why, and whether the block that says so still stands
-select v.digest, v.account, v.reason, v.as_of_block, v.as_of_hash,
+select v.digest, v.account, v.reason, v.as_of_block, v.as_of_hash, v.batch,
     exists (
         select from blockchain.blocks b
         where b.chain_id = $2 and b.number = v.as_of_block and b.hash = v.as_of_hash) as canonical
@@ -75,8 +78,8 @@ from moments
 group by meter_id
 
 -- sequences -- the batches by which a slot was settled, over all zones
-select batch_sequence from trading.settlements
-where delivery_start = to_timestamp($1) and batch_sequence is not null
+select b.batch_sequence from trading.settlement_batches b join trading.settlements s using (settlement_id)
+where s.delivery_start = to_timestamp($1)
 
 -- balances -- mirrored vault accounts, all or some, and the block they are of
 select c.block_number, c.block_hash, b.account, b.cash, b.energy_wh, b.nonce

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from contracts.typed_data import checksum
+from contracts.typed_data import Order, checksum
 from indexer.read import AttestedRegister, Meter, SettledImbalance, SettledOrder
 from node.audit.chain import VaultAccount
 from node.audit.compare import Finding, Table, compare
@@ -17,22 +17,25 @@ RECOMPUTED = "recomputed settlement"
 
 
 def order_findings(
-    fills: Iterable[OrderFill],
+    batches: Iterable[tuple[int, Iterable[OrderFill]]],
     orders: Mapping[bytes, SignedOrder],
     settled: Iterable[SettledOrder],
-    sequence: int | None,
 ) -> list[Finding]:
-    """Compares what each order had to settle with OrdersSettled."""
-    expected = {}
-    for fill in fills:
-        order = orders[fill.order].order
-        expected[_order_name(order.trader, order.lane, order.nonce)] = {
-            "side": fill.side,
-            "fill_wh": fill.fill_wh,
-            "money": fill.money,
-            "delivered_wh": fill.delivered_wh,
-            "sequence": sequence,
-        }
+    """Compares what each order had to settle in each batch, named by its number, with OrdersSettled."""
+    expected = _numbered(
+        (
+            _name_of(orders[fill.order].order),
+            {
+                "side": fill.side,
+                "fill_wh": fill.fill_wh,
+                "money": fill.money,
+                "delivered_wh": fill.delivered_wh,
+                "sequence": sequence,
+            },
+        )
+        for sequence, fills in batches
+        for fill in fills
+    )
     actual = _numbered(
         (
             _order_name(entry.trader, entry.lane, entry.nonce),
@@ -50,15 +53,21 @@ def order_findings(
 
 
 def imbalance_findings(
-    adjustments: Iterable[tuple[bytes, int]],
+    batches: Sequence[tuple[int, Iterable[tuple[bytes, int]]]],
     settled: Sequence[SettledImbalance],
-    sequence: int | None,
     known_sequences: Collection[int],
 ) -> list[Finding]:
-    """Compares every account's adjustment with ImbalanceSettled; a batch that nobody made is foreign."""
-    expected = {checksum(account): {"money": money} for account, money in adjustments}
+    """Compares every account's adjustments with ImbalanceSettled; a batch that nobody made is foreign."""
+    own = {sequence for sequence, _ in batches}
+    expected = _numbered(
+        (checksum(account), {"money": money, "sequence": sequence})
+        for sequence, adjustments in batches
+        for account, money in adjustments
+    )
     actual = _numbered(
-        (checksum(entry.account), {"money": entry.money}) for entry in settled if entry.sequence == sequence
+        (checksum(entry.account), {"money": entry.money, "sequence": entry.sequence})
+        for entry in settled
+        if entry.sequence in own
     )
     foreign = {
         f"batch {entry.sequence} {checksum(entry.account)}": {"money": entry.money}
@@ -154,6 +163,10 @@ def balance_findings(mirror: Mirror, chain: Mapping[bytes, VaultAccount]) -> lis
     }
     origin = f"accountOf at block {mirror.block_number}"
     return compare("balance", expected, actual, origin, "blockchain.account_balances")
+
+
+def _name_of(order: Order) -> str:
+    return _order_name(order.trader, order.lane, order.nonce)
 
 
 def _order_name(trader: bytes, lane: int, nonce: int) -> str:

@@ -31,19 +31,19 @@ async def check_particulars(db: Connection, ctx: SettlementContext, found: Meter
 
 
 async def check_in_use(
-    db: Connection, ctx: SettlementContext, row: SettlementRow, slot_end: int, stored: Iterable[MeterSlot]
+    db: Connection, ctx: SettlementContext, row: SettlementRow, zone: int, slot_end: int, stored: Iterable[MeterSlot]
 ) -> list[Finding]:
     """The slot was settled with the meters that the chain had in use, feeders apart, and with no others.
 
     A meter that was set between the slot's start and the attestation may be in or out.
     """
-    attested = await read.attested_registers(db, ctx.chain_id, slot_end, row.zone)
+    attested = await read.attested_registers(db, ctx.chain_id, slot_end, zone)
     blocks = [entry.block_number for entry in attested if entry.readings_root != merkle.EMPTY_ROOT]
     last_block = min(blocks, default=row.block_number)
     if last_block is None:
         head = await read.head(db, ctx.chain_id)
         last_block = head.number if head else 0
-    register = await evidence.register(db, ctx.chain_id, row.zone, row.delivery_start, last_block)
+    register = await evidence.register(db, ctx.chain_id, zone, row.delivery_start, last_block)
     feeders = {slot.meter_id for slot in stored if slot.kind == FEEDER}
     settled = {slot.meter_id for slot in stored} - feeders
     in_use = (register.throughout - feeders) | (settled & register.ever)

@@ -37,15 +37,18 @@ async def check_and_store(
     db: Connection, rpc: Rpc | None, ctx: SettlementContext, zone: int, delivery_start: int
 ) -> list[Finding]:
     """Checks a slot and keeps the result. Needs a transaction."""
-    row = await reads.settlement(db, zone, delivery_start)
+    rows = await reads.versions(db, zone, delivery_start)
     exchange = ctx.deployment.address("SettlementExchange")
     chain = None if rpc is None else ChainReader(rpc, exchange)
     findings = await check_slot(db, chain, ctx, zone, delivery_start)
     head = await read.head(db, ctx.chain_id)
     stored = [dataclasses.asdict(finding) for finding in findings]
     block = head.number if head else 0
-    await db.execute(_SQL["store"], zone, delivery_start, row.version, len(stored), stored, block)
-    await db.execute(_SQL["audited"], row.settlement_id, row.state, row.block_number)
+    ended = [row for row in rows if row.state in ("settled", "failed")] or rows
+    await db.execute(_SQL["forget"], zone, delivery_start)
+    await db.execute(_SQL["store"], zone, delivery_start, ended[-1].version, len(stored), stored, block)
+    for row in ended:
+        await db.execute(_SQL["audited"], row.settlement_id, row.state, row.block_number)
     for finding in findings:
         logger.error(
             "audit difference: zone=%d delivery_start=%d kind=%s subject=%r expected=%r actual=%r",

@@ -3,12 +3,16 @@ select s.zone, extract(epoch from s.delivery_start)::bigint as delivery_start
 from trading.settlements s
 join blockchain.cursors m on m.chain_id = $1 and m.stream = 'main'
 where not s.is_audited and s.state in ('settled', 'failed') and coalesce(s.block_number, 0) <= m.block_number
+group by s.delivery_start, s.zone
 order by s.delivery_start, s.zone
 limit $2
 
 -- audited -- a settlement was checked, unless it has moved on while it was
 update trading.settlements set is_audited = true
 where settlement_id = $1 and state = $2 and block_number is not distinct from $3
+
+-- forget -- the checks of a slot's earlier versions: the last one is of all of them
+delete from audit.slot_checks where zone = $1 and delivery_start = to_timestamp($2)
 
 -- store -- the last check of a slot
 insert into audit.slot_checks (zone, delivery_start, version, differences, findings, block_number, checked_at)

@@ -1,20 +1,24 @@
 """The market's side of a slot, again from nothing but its published book: signatures, auction and trades."""
 
+import struct
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 
 from contracts.typed_data import Domain
 from node.audit.compare import Finding, compare
-from node.market.auction import AuctionResult
-from node.market.book import PublishedBook, book_hash, forged_orders, result_hash
+from node.market.area_auction import Cleared, zone_bytes
+from node.market.book import BookOrder, BookUnreadable, PublishedBook, book_hash, forged_orders, parse_entry
 from node.market.sequence import (
     AUCTION_CLEARED,
     ORDER_ACCEPTED,
     ORDER_CANCELLED,
+    ORDER_EXPIRED,
     Event,
     auction_payload,
     auction_subject,
     event_hash,
+    parse_accepted,
 )
 from node.settlement.batch import SignedOrder
 from node.settlement.delivery import Trade
@@ -32,84 +36,120 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Rerun:
-    """An auction that was run again."""
+    """An auction that was run again, of all zones that were cleared together."""
 
-    book: PublishedBook
-    result: AuctionResult
+    cleared: Cleared
 
     @property
     def orders(self) -> dict[bytes, SignedOrder]:
-        """The book's orders by digest."""
-        return {entry.digest: SignedOrder(entry.order, entry.signature) for entry in self.book.orders}
+        """The books' orders by digest."""
+        return {entry.digest: SignedOrder(entry.order, entry.signature) for entry in self._entries()}
 
-    def trades(self) -> list[Trade]:
+    def trades(self, first_number: int = 0) -> list[Trade]:
         """The trades that follow, in the auction's sequence."""
-        if self.result.price_per_kwh is None:
-            return []
-        columns = self.book.columns()
-        entries = {entry.sequence: entry for entry in self.book.orders}
-        pairs = zip(
-            columns.buys.sequence[self.result.trades.buy].tolist(),
-            columns.sells.sequence[self.result.trades.sell].tolist(),
-            self.result.trades.energy_wh.tolist(),
-            strict=True,
-        )
+        entries = {entry.sequence: entry for entry in self._entries()}
+        sides = {book.zone: book.columns() for book in self.cleared.books}
+        numbers = count(first_number)
         return [
             Trade(
-                number=number,
+                number=next(numbers),
                 buy_order=entries[buy].digest,
                 sell_order=entries[sell].digest,
                 buyer=entries[buy].order.trader,
                 seller=entries[sell].order.trader,
                 energy_wh=energy_wh,
-                price_per_kwh=self.result.price_per_kwh,
-                fee_per_kwh=self.book.grid_fee_per_kwh,
+                price_per_kwh=flow.price_per_kwh,
+                fee_per_kwh=flow.fee_per_kwh,
+                rent_per_kwh=flow.rent_per_kwh,
             )
-            for number, (buy, sell, energy_wh) in enumerate(pairs)
+            for flow in self.cleared.result.flows
+            for buy, sell, energy_wh in zip(
+                sides[flow.buy_zone].buys.sequence[flow.trades.buy].tolist(),
+                sides[flow.sell_zone].sells.sequence[flow.trades.sell].tolist(),
+                flow.trades.energy_wh.tolist(),
+                strict=True,
+            )
         ]
 
+    @property
+    def clearing_prices(self) -> tuple[int | None, ...]:
+        """What the sellers of each zone received."""
+        return tuple(row.price_per_kwh for row in self.cleared.result.sells.values())
 
-def auction_findings(rerun: Rerun, stored: Mapping[str, object], data: bytes) -> list[Finding]:
-    """Compares the auction's row with its book and with what follows from it."""
-    result, book = rerun.result, rerun.book
-    expected = {
-        "zone": book.zone,
+    def _entries(self) -> Iterable[BookOrder]:
+        return (entry for book in self.cleared.books for entry in book.orders)
+
+
+def auction_findings(
+    rerun: Rerun, stored: Mapping[int, Mapping[str, object]], area: Mapping[str, object] | None
+) -> list[Finding]:
+    """Compares the rows of the zones, and that of their area if they are several, with what follows from the books."""
+    cleared, start = rerun.cleared, rerun.cleared.delivery_start
+    place = "slot {1}" if area is None else "zone {0} slot {1}"
+    expected = {place.format(book.zone, start): _zone_fields(cleared, book) for book in cleared.books}
+    actual = {place.format(zone, start): row for zone, row in stored.items()}
+    findings = compare("auction", expected, actual, BOOK, "trading.auctions")
+    if area is not None:
+        together: dict[str, object] = {
+            "zones": list(cleared.area.zones),
+            "book_hash": cleared.book_hash,
+            "result_hash": cleared.result_hash,
+            "rejected": list(cleared.result.rejected),
+        }
+        subject = f"area {cleared.area.name} slot {start}"
+        findings += compare("auction", {subject: together}, {subject: area}, BOOK, "trading.area_auctions")
+    return findings
+
+
+def _zone_fields(cleared: Cleared, book: PublishedBook) -> dict[str, object]:
+    sells, buys = cleared.result.sells[book.zone], cleared.result.buys[book.zone]
+    return {
+        "area": cleared.area.name,
         "delivery_start": book.delivery_start,
         "slot_s": book.slot_s,
-        "grid_fee_per_kwh": book.grid_fee_per_kwh,
-        "clearing_price_per_kwh": result.price_per_kwh,
-        "price_low_per_kwh": result.price_low_per_kwh,
-        "price_high_per_kwh": result.price_high_per_kwh,
-        "matched_wh": result.matched_wh,
+        "grid_fee_per_kwh": cleared.area.fee_per_kwh[book.zone, book.zone],
+        "clearing_price_per_kwh": sells.price_per_kwh,
+        "price_low_per_kwh": sells.price_low_per_kwh,
+        "price_high_per_kwh": sells.price_high_per_kwh,
+        "buy_price_per_kwh": buys.price_per_kwh,
+        "matched_wh": buys.matched_wh,
+        "sold_wh": sells.matched_wh,
         "order_count": len(book.orders),
-        "book_hash": book_hash(data),
-        "result_hash": result_hash(book.columns(), result),
+        "book_hash": book_hash(cleared.data) if len(cleared.books) == 1 else book_hash(zone_bytes(book)),
+        "result_hash": cleared.result_hash,
     }
-    subject = f"slot {book.delivery_start}"
-    return compare("auction", {subject: expected}, {subject: stored}, BOOK, "trading.auctions")
 
 
 def order_findings(rerun: Rerun, domain: Domain, events: Iterable[Event]) -> list[Finding]:
     """Checks every order's signature, and that the sequence accepted exactly it at its place."""
     findings = [
         Finding("order", f"order {number}", "signed by its trader", "is not", "EIP-712 signature", BOOK)
-        for number in forged_orders(rerun.book, domain)
+        for book in rerun.cleared.books
+        for number in forged_orders(book, domain)
     ]
     accepted = {event.sequence: event for event in events if event.kind == ORDER_ACCEPTED}
-    for entry in rerun.book.orders:
+    for entry in (entry for book in rerun.cleared.books for entry in book.orders):
         event = accepted.get(entry.sequence)
         if event is None:
             continue  # said by left_out_findings
-        published = entry.to_bytes()
         subject = f"order {entry.sequence}"
         findings += compare(
             "order",
-            {subject: {"digest": event.subject, "bytes": event.payload[-len(published) :]}},
-            {subject: {"digest": entry.digest, "bytes": published}},
+            {subject: {"digest": event.subject, "bytes": _as_accepted(event)}},
+            {subject: {"digest": entry.digest, "bytes": replace(entry, taken_wh=0).to_bytes()}},
             "trading.events",
             BOOK,
         )
     return findings
+
+
+def _as_accepted(event: Event) -> bytes | None:
+    """The order's bytes as the book would have them, whichever version it was accepted in; None if unreadable."""
+    try:
+        zone, delivery_start, _, data = parse_accepted(event.payload)
+        return parse_entry(zone, delivery_start, data).to_bytes()
+    except (BookUnreadable, struct.error):
+        return None
 
 
 def link_findings(links: Iterable[Link]) -> list[Finding]:
@@ -129,23 +169,35 @@ def link_findings(links: Iterable[Link]) -> list[Finding]:
     return findings
 
 
-def left_out_findings(rerun: Rerun, events: Sequence[Event]) -> list[Finding]:
-    """Orders of the slot that were accepted and not cancelled, and that the book has not, or the other way round."""
-    cancelled = {event.subject for event in events if event.kind == ORDER_CANCELLED}
+def left_out_findings(rerun: Rerun, events: Sequence[Event], waiting: Mapping[int, int] | None = None) -> list[Finding]:
+    """Orders that were accepted and not cancelled, and that the book has not, or the other way round.
+
+    ``waiting`` says which of them continuous trading left (by sequence), and Wh that it took of each.
+    """
+    cancelled = {event.subject for event in events if event.kind in (ORDER_CANCELLED, ORDER_EXPIRED)}
     expected = {
-        f"order {event.sequence}": {"digest": event.subject}
+        f"order {event.sequence}": {
+            "digest": event.subject,
+            "taken_wh": 0 if waiting is None else waiting[event.sequence],
+        }
         for event in events
-        if event.kind == ORDER_ACCEPTED and event.subject not in cancelled
+        if event.kind == ORDER_ACCEPTED
+        and event.subject not in cancelled
+        and (waiting is None or event.sequence in waiting)
     }
-    actual = {f"order {entry.sequence}": {"digest": entry.digest} for entry in rerun.book.orders}
+    actual = {
+        f"order {entry.sequence}": {"digest": entry.digest, "taken_wh": entry.taken_wh}
+        for book in rerun.cleared.books
+        for entry in book.orders
+    }
     return compare("book", expected, actual, "trading.events", BOOK)
 
 
-def cleared_findings(rerun: Rerun, data: bytes, events: Iterable[Event]) -> list[Finding]:
-    """The sequence holds the auction's hashes, once."""
-    book = rerun.book
-    subject = auction_subject(book.zone, book.delivery_start)
-    payload = auction_payload(book_hash(data), result_hash(book.columns(), rerun.result))
-    cleared = [event for event in events if (event.kind, event.subject) == (AUCTION_CLEARED, subject)]
-    actual = {f"auction {index}": {"payload": event.payload} for index, event in enumerate(cleared)}
+def cleared_findings(rerun: Rerun, events: Iterable[Event]) -> list[Finding]:
+    """The sequence holds the auction's hashes, once, under the area's name."""
+    cleared = rerun.cleared
+    subject = auction_subject(cleared.area.name, cleared.delivery_start)
+    payload = auction_payload(cleared.book_hash, cleared.result_hash)
+    told = [event for event in events if (event.kind, event.subject) == (AUCTION_CLEARED, subject)]
+    actual = {f"auction {index}": {"payload": event.payload} for index, event in enumerate(told)}
     return compare("sequence", {"auction 0": {"payload": payload}}, actual, BOOK, "trading.events")

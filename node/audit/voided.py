@@ -24,15 +24,30 @@ async def check_voids(
     slot: Slot,
     orders: Mapping[bytes, Order],
     *,
-    batch_block: int | None,
+    batch_blocks: Mapping[int, int | None],
 ) -> list[Finding]:
-    """Compares the recorded voids with those that follow from the block that they name.
+    """Compares the recorded voids of every batch with those that follow from the block that they name.
 
     Where the contract cannot be asked about that block, only that they are of traded orders, and of one block before
     that of the batch.
     """
-    if not recorded:
-        return []
+    findings = []
+    for batch in sorted({item.batch for item in recorded}):
+        before = {item.digest: item.batch for item in recorded if item.batch < batch}
+        fallen = [item for item in recorded if item.batch == batch]
+        findings += await _check_batch(chain, fallen, slot, orders, before, batch_blocks.get(batch))
+    return findings
+
+
+async def _check_batch(
+    chain: ChainReads | None,
+    recorded: Sequence[RecordedVoid],
+    slot: Slot,
+    orders: Mapping[bytes, Order],
+    before: Mapping[bytes, int],
+    batch_block: int | None,
+) -> list[Finding]:
+    """The orders that fell out with one batch."""
     traded = {digest for trade in slot.trades for digest in (trade.buy_order, trade.sell_order)}
     findings = compare(
         "void",
@@ -50,7 +65,8 @@ async def check_voids(
     exchange = await _exchange(chain, first, slot, [orders[digest] for digest in sorted(traded)])
     if exchange is None:
         return findings
-    reasons = {_name(digest): {"reason": str(reason)} for digest, reason in judge(slot, orders, exchange).voids.items()}
+    voids = judge(slot, orders, exchange, first.batch, before).voids
+    reasons = {_name(digest): {"reason": str(reason)} for digest, reason in voids.items()}
     stored = {_name(item.digest): {"reason": item.reason} for item in recorded}
     return findings + compare("void", reasons, stored, f"{CONTRACT} {first.block_number}", STORED)
 

@@ -8,12 +8,15 @@ pro rata, or by sequence where one of its orders has a minimum fill. Everything 
 kWh, and the same book gives the same result everywhere.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
+from node.market import crossing
+from node.market.crossing import Crossing
 from node.market.rationing import Int64s, price_time, pro_rata
 
 MAX_QUANTITY_WH = 2**48
@@ -91,144 +94,106 @@ class AuctionResult:
     """Sequence numbers of orders left out only because their minimum fill could not be met (paradoxically rejected)."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Crossing:
-    volume_wh: int
-    low: int
-    high: int
-    buy_cost: int
-    sell_cost: int
+class Engine(Protocol):
+    """The two parts of a clearing whose time grows with the book. Every engine gives the same results."""
+
+    def cross(
+        self, bid_limit_per_kwh: Int64s, bid_wh: Int64s, ask_limit_per_kwh: Int64s, ask_wh: Int64s, fee_per_kwh: int, /
+    ) -> Crossing | None: ...
+
+    def pair(self, buy_fills_wh: Int64s, sell_fills_wh: Int64s, /) -> tuple[Int64s, Int64s, Int64s]: ...
+
+
+LARGE_BOOK_ORDERS: Final = 50_000
+"""From here on it pays to load the compiled engine."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Fills:
-    crossing: _Crossing | None
+    crossing: Crossing | None
     buys_wh: Int64s
     sells_wh: Int64s
 
 
-def clear(book: Book, fee_per_kwh: int = 0) -> AuctionResult:
-    """Clears a book; ``fee_per_kwh`` is the grid fee between any buyer and seller of the zone."""
-    # Both sides become costs, cheapest first, so that one code serves both.
-    costs = (fee_per_kwh - book.buys.limit_per_kwh, book.sells.limit_per_kwh)
-    fills = _fill(book, costs, (book.buys.quantity_wh, book.sells.quantity_wh))
+def clear(book: Book, fee_per_kwh: int = 0, *, engine: Engine | None = None) -> AuctionResult:
+    """Clears a book; ``fee_per_kwh`` is the grid fee between any buyer and seller of the zone.
+
+    The engine changes the time that it takes and nothing else; left out, the book's size decides.
+
+    Raises:
+        ValueError: the fee is out of the range of prices.
+    """
+    if abs(fee_per_kwh) >= MAX_PRICE_PER_KWH:
+        raise ValueError(f"the grid fee must stay within ±{MAX_PRICE_PER_KWH}")
+    engine = engine or _engine(len(book.buys.sequence) + len(book.sells.sequence))
+    fills = _fill(engine, book, fee_per_kwh, (book.buys.quantity_wh, book.sells.quantity_wh))
     rejected: tuple[int, ...] = ()
     if _violator(book, fills) is not None:
-        fills, rejected = _enforce_minimum_fills(book, costs)
-    crossing = fills.crossing
+        fills, rejected = _enforce_minimum_fills(engine, book, fee_per_kwh)
+    found = fills.crossing
     return AuctionResult(
-        price_per_kwh=None if crossing is None else _price(crossing),
-        price_low_per_kwh=None if crossing is None else crossing.low,
-        price_high_per_kwh=None if crossing is None else crossing.high,
-        matched_wh=0 if crossing is None else crossing.volume_wh,
+        price_per_kwh=None if found is None else found.price_per_kwh,
+        price_low_per_kwh=None if found is None else found.low_per_kwh,
+        price_high_per_kwh=None if found is None else found.high_per_kwh,
+        matched_wh=0 if found is None else found.volume_wh,
         buy_fills_wh=fills.buys_wh,
         sell_fills_wh=fills.sells_wh,
-        trades=pair(fills.buys_wh, fills.sells_wh),
+        trades=Trades(*engine.pair(fills.buys_wh, fills.sells_wh)),
         rejected=rejected,
     )
 
 
 def pair(buy_fills_wh: Int64s, sell_fills_wh: Int64s) -> Trades:
     """Pairs equal totals of fills by sequence: at most one trade fewer than there are filled orders."""
-    buyers, sellers = np.flatnonzero(buy_fills_wh > 0), np.flatnonzero(sell_fills_wh > 0)
-    # Where each order's energy ends on a common axis; the last bit says whose end it is. Large arrays are memory that
-    # the system must clear first, so each one serves as long as it can.
-    ends = np.empty(len(buyers) + len(sellers), dtype=np.int64)
-    np.cumsum(buy_fills_wh[buyers], out=ends[: len(buyers)])
-    np.cumsum(sell_fills_wh[sellers], out=ends[len(buyers) :])
-    ends <<= 1
-    ends[len(buyers) :] |= 1
-    ends.sort()
-    is_sell_end = ends & 1
-    ends >>= 1
-    energy_wh = ends.copy()
-    energy_wh[1:] -= ends[:-1]
-    traded = np.flatnonzero(energy_wh > 0)
-    sells_before = np.cumsum(is_sell_end, out=ends)
-    sells_before -= is_sell_end
-    sell = sells_before[traded]
-    buy = np.subtract(traded, sell, out=is_sell_end[: len(traded)])
-    return Trades(buyers[buy], sellers[sell], energy_wh[traded])
+    return Trades(*_engine(len(buy_fills_wh) + len(sell_fills_wh)).pair(buy_fills_wh, sell_fills_wh))
 
 
-def _price(crossing: _Crossing) -> int:
-    return (crossing.low + crossing.high) // 2
+def _engine(orders: int) -> Engine:
+    if orders < LARGE_BOOK_ORDERS:
+        return crossing
+    # Here and not above: loading it takes half a second, and seconds where it must compile.
+    from node.market import kernels
+
+    return kernels
 
 
-def _fill(book: Book, costs: tuple[Int64s, Int64s], quantities: tuple[Int64s, Int64s]) -> _Fills:
+def _fill(engine: Engine, book: Book, fee_per_kwh: int, quantities: tuple[Int64s, Int64s]) -> _Fills:
     """Clears as if every order could be filled in part. A quantity of 0 takes an order out."""
-    crossing = _cross(*_by_cost(costs[0], quantities[0]), *_by_cost(costs[1], quantities[1]))
-    if crossing is None:
-        return _Fills(None, np.zeros_like(quantities[0]), np.zeros_like(quantities[1]))
-    volume_wh = crossing.volume_wh
-    return _Fills(
-        crossing,
-        _side_fills(costs[0], quantities[0], book.buys.min_fill_wh, crossing.buy_cost, volume_wh),
-        _side_fills(costs[1], quantities[1], book.sells.min_fill_wh, crossing.sell_cost, volume_wh),
-    )
-
-
-def _by_cost(cost: Int64s, quantity_wh: Int64s) -> tuple[Int64s, Int64s]:
-    """Costs ascending, and the energy up to and including each."""
-    if not len(cost):
-        return cost, quantity_wh
-    least = int(cost.min())
-    quantity_bits = int(quantity_wh.max()).bit_length()
-    if (int(cost.max()) - least).bit_length() + quantity_bits < 64:
-        # Sorting packed values is several times faster than sorting positions and gathering by them.
-        packed = cost - least
-        packed <<= quantity_bits
-        packed |= quantity_wh
-        packed.sort()
-        ascending = packed >> quantity_bits
-        ascending += least
-        packed &= (1 << quantity_bits) - 1
-        return ascending, np.cumsum(packed, out=packed)
-    order = np.argsort(cost)
-    return cost[order], np.cumsum(quantity_wh[order])
-
-
-def _cross(buy_cost: Int64s, buy_total_wh: Int64s, sell_cost: Int64s, sell_total_wh: Int64s) -> _Crossing | None:
-    """Volume, price interval and marginal levels of two cumulative curves; None when nothing can trade."""
-
-    def offered_wh(price: int) -> int:
-        count = int(sell_cost.searchsorted(price, "right"))
-        return int(sell_total_wh[count - 1]) if count else 0
-
-    def exhausted(buy: int) -> bool:
-        ahead_wh = int(buy_total_wh[buy - 1]) if buy else 0
-        return offered_wh(-int(buy_cost[buy])) <= ahead_wh
-
-    last = bisect_left(range(len(buy_cost)), True, key=exhausted) - 1
-    # The last bid that is not exhausted may be one that was taken out, and leave nothing to trade.
-    volume_wh = min(int(buy_total_wh[last]), offered_wh(-int(buy_cost[last]))) if last >= 0 else 0
-    if not volume_wh:
-        return None
-    buy = int(buy_cost[buy_total_wh.searchsorted(volume_wh, "left")])
-    sell = int(sell_cost[sell_total_wh.searchsorted(volume_wh, "left")])
-    low, high = sell, -buy
-    next_buy, next_sell = (
-        int(buy_total_wh.searchsorted(volume_wh, "right")),
-        int(sell_total_wh.searchsorted(volume_wh, "right")),
-    )
-    if next_buy < len(buy_cost):
-        low = max(low, -int(buy_cost[next_buy]))
-    if next_sell < len(sell_cost):
-        high = min(high, int(sell_cost[next_sell]))
-    return _Crossing(volume_wh, low, high, buy, sell)
-
-
-def _side_fills(cost: Int64s, quantity_wh: Int64s, min_fill_wh: Int64s, marginal_cost: int, volume_wh: int) -> Int64s:
-    fills = np.where(cost < marginal_cost, quantity_wh, 0)
-    level = np.flatnonzero(cost == marginal_cost)
-    left_wh = volume_wh - int(fills.sum())
-    level_wh = quantity_wh[level]
-    if left_wh == int(level_wh.sum()):
-        fills[level] = level_wh
-    elif ((min_fill_wh[level] > 1) & (level_wh > 0)).any():
-        fills[level] = price_time(level_wh, left_wh)
+    buys, sells = book.buys, book.sells
+    found = engine.cross(buys.limit_per_kwh, quantities[0], sells.limit_per_kwh, quantities[1], fee_per_kwh)
+    # One array for both sides: from 4 MiB on, the system gives large pages, and far fewer of them to clear.
+    fills = np.empty(len(quantities[0]) + len(quantities[1]), dtype=np.int64)
+    buys_wh, sells_wh = fills[: len(quantities[0])], fills[len(quantities[0]) :]
+    if found is None:
+        fills[:] = 0
     else:
-        fills[level] = pro_rata(level_wh, left_wh)
+        is_bought = buys.limit_per_kwh >= found.buy_limit_per_kwh
+        is_sold = sells.limit_per_kwh <= found.sell_limit_per_kwh
+        _side_fills(buys, quantities[0], is_bought, found.buy_limit_per_kwh, found.volume_wh, out=buys_wh)
+        _side_fills(sells, quantities[1], is_sold, found.sell_limit_per_kwh, found.volume_wh, out=sells_wh)
+    return _Fills(found, buys_wh, sells_wh)
+
+
+def _side_fills(
+    side: Side,
+    quantity_wh: Int64s,
+    is_accepted: npt.NDArray[np.bool_],
+    marginal_limit_per_kwh: int,
+    volume_wh: int,
+    *,
+    out: Int64s | None = None,
+) -> Int64s:
+    """Fills what is accepted, and shares the marginal level where that is more than the volume.
+
+    A quantity of 0 takes an order out, also where the order in ``side`` has another.
+    """
+    fills = np.multiply(quantity_wh, is_accepted, out=out)
+    excess_wh = int(fills.sum()) - volume_wh
+    if excess_wh:
+        level = np.flatnonzero(side.limit_per_kwh == marginal_limit_per_kwh)
+        level_wh = quantity_wh[level]
+        by_time = ((side.min_fill_wh[level] > 1) & (level_wh > 0)).any()
+        fills[level] = (price_time if by_time else pro_rata)(level_wh, int(level_wh.sum()) - excess_wh)
     return fills
 
 
@@ -245,16 +210,16 @@ def _violator(book: Book, fills: _Fills) -> tuple[int, int] | None:
     return None
 
 
-def _enforce_minimum_fills(book: Book, costs: tuple[Int64s, Int64s]) -> tuple[_Fills, tuple[int, ...]]:
+def _enforce_minimum_fills(engine: Engine, book: Book, fee_per_kwh: int) -> tuple[_Fills, tuple[int, ...]]:
     """Takes violators out one by one, then offers each of them one way back, the best and earliest first."""
     quantities = (book.buys.quantity_wh.copy(), book.sells.quantity_wh.copy())
     sides = (book.buys, book.sells)
     out: list[tuple[int, int]] = []
-    fills = _fill(book, costs, quantities)
+    fills = _fill(engine, book, fee_per_kwh, quantities)
     while (violator := _violator(book, fills)) is not None:
         out.append(violator)
         quantities[violator[0]][violator[1]] = 0
-        fills = _fill(book, costs, quantities)
+        fills = _fill(engine, book, fee_per_kwh, quantities)
 
     def sequence(order: tuple[int, int]) -> int:
         return int(sides[order[0]].sequence[order[1]])
@@ -262,14 +227,14 @@ def _enforce_minimum_fills(book: Book, costs: tuple[Int64s, Int64s]) -> tuple[_F
     def surplus(order: tuple[int, int]) -> int:
         if fills.crossing is None:
             return 0
-        price = _price(fills.crossing)
-        return (price if order[0] else -price) - int(costs[order[0]][order[1]])
+        price, limit = fills.crossing.price_per_kwh, int(sides[order[0]].limit_per_kwh[order[1]])
+        return price - limit if order[0] else limit - fee_per_kwh - price
 
     still_out: list[tuple[int, int]] = []
     for order in sorted(out, key=lambda order: (-surplus(order), sequence(order))):
         side, position = order
         quantities[side][position] = sides[side].quantity_wh[position]
-        attempt = _fill(book, costs, quantities)
+        attempt = _fill(engine, book, fee_per_kwh, quantities)
         if _violator(book, attempt) is None:
             fills = attempt
         else:

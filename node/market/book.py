@@ -1,10 +1,12 @@
 """The published order book, from which anyone can run an auction again, and the hashes that pin book and result.
 
-Format ``GTBK`` version 1, big-endian: header magic(4) version(u16) zone(u32) delivery start(u64, Unix s)
-slot length(u32, s) grid fee(i64, micro per kWh) order count(u32); then 166 bytes for each order, ascending by
+Format ``GTBK`` version 2, big-endian: header magic(4) version(u16) zone(u32) delivery start(u64, Unix s)
+slot length(u32, s) grid fee(i64, micro per kWh) order count(u32); then 252 bytes for each order, ascending by
 sequence: sequence(u64) digest(32) trader(20) side(u8: 0 buy, 1 sell) energy(u64, Wh) limit(i64) minimum fill(u64)
-time in force(u8) source(u8) expiry(u32) lane(u16) nonce(u64) signature(65). With the zone and the slot of the header
-these are all fields of the EIP-712 order: the digest and the trader's signature can be checked from the book alone.
+time in force(u8) source(u8) expiry(u32) lane(u16) nonce(u64) signature(65) taken(u64, Wh: what is not left of it for
+the auction) instructions(78). With the zone and the slot of the header these are all fields of the EIP-712 order: the
+digest and the trader's signature can be checked from the book alone. Version 1 has 166 bytes for each order: neither
+what is taken nor instructions.
 
 Result ``GTAR`` version 1: magic(4) version(u16) priced(u8) price, low, high(i64 each; 0 where not priced)
 matched(u64) counts of filled orders, trades and rejected orders(u32 each); then filled orders (sequence u64, Wh u64)
@@ -12,7 +14,7 @@ ascending by sequence; trades (buy sequence u64, sell sequence u64, Wh u64) in o
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import pairwise
 from struct import Struct
@@ -22,14 +24,19 @@ import numpy as np
 
 from contracts.typed_data import BadSignature, Domain, Order, order_digest, recover
 from node.errors import Refused
+from node.market import instructions
 from node.market.auction import AuctionResult, Book, Side, clear
+from node.market.instructions import NO_INSTRUCTIONS, Instructions, InstructionsUnreadable
 
 BUY: Final = 0
 SELL: Final = 1
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 _HEADER: Final = Struct(">4sHIQIqI")
-_ORDER: Final = Struct(">Q32s20sBQqQBBIHQ65s")
+_SIGNED: Final = Struct(">Q32s20sBQqQBBIHQ65s")
+_ORDER: Final = Struct(f">{_SIGNED.size}sQ{instructions.SIZE}s")
+_ENTRY_SIZES: Final = {1: _SIGNED.size, 2: _ORDER.size}
+_RESULT_VERSION: Final = 1
 _RESULT: Final = Struct(">4sHBqqqQIII")
 
 
@@ -47,11 +54,24 @@ class BookOrder:
     digest: bytes
     order: Order
     signature: bytes
+    instructions: Instructions = NO_INSTRUCTIONS
+    taken_wh: int = 0
+    """What is not left of it: traded before the auction, or cancelled."""
+
+    @property
+    def left_wh(self) -> int:
+        """What it may still trade."""
+        return self.order.energy_wh - self.taken_wh
+
+    @property
+    def min_fill_left_wh(self) -> int:
+        """What it must trade at least, if it trades at all: an order that traded before has had its minimum."""
+        return 0 if self.taken_wh else self.order.min_fill_wh
 
     def to_bytes(self) -> bytes:
-        """The order's 166 bytes in the book."""
+        """The order's 252 bytes in the book."""
         order = self.order
-        return _ORDER.pack(
+        signed = _SIGNED.pack(
             self.sequence,
             self.digest,
             order.trader,
@@ -66,6 +86,7 @@ class BookOrder:
             order.nonce,
             self.signature,
         )
+        return _ORDER.pack(signed, self.taken_wh, self.instructions.to_bytes())
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +105,7 @@ class PublishedBook:
 
     def _side(self, side: int) -> Side:
         return Side.of(
-            (entry.sequence, entry.order.energy_wh, entry.order.limit_price_per_kwh, entry.order.min_fill_wh)
+            (entry.sequence, entry.left_wh, entry.order.limit_price_per_kwh, entry.min_fill_left_wh)
             for entry in self.orders
             if entry.order.side == side
         )
@@ -100,25 +121,46 @@ def book_bytes(
 
 
 def parse_book(data: bytes) -> PublishedBook:
-    """Reads a published book.
+    """Reads a published book of any version.
 
     Raises:
-        BookUnreadable: not a book of this version, cut short, or not in order.
+        BookUnreadable: not a book of a known version, cut short, or not in order.
     """
     if len(data) < _HEADER.size:
         raise BookUnreadable(f"a book has a header of {_HEADER.size} bytes, this has {len(data)}")
     magic, version, zone, delivery_start, slot_s, fee, count = _HEADER.unpack_from(data)
-    if (magic, version) != (b"GTBK", _VERSION):
-        raise BookUnreadable(f"magic {magic!r} version {version} is not a book of version {_VERSION}")
-    if len(data) != _HEADER.size + count * _ORDER.size:
+    if magic != b"GTBK" or version not in _ENTRY_SIZES:
+        raise BookUnreadable(f"magic {magic!r} version {version} is not a book of a version up to {_VERSION}")
+    size = _ENTRY_SIZES[version]
+    if len(data) != _HEADER.size + count * size:
         raise BookUnreadable(f"{count} orders do not fit {len(data)} bytes")
-    entries = _ORDER.iter_unpack(data[_HEADER.size :])
-    orders = tuple(_entry(zone, delivery_start, *fields) for fields in entries)
+    starts = range(_HEADER.size, len(data), size)
+    orders = tuple(parse_entry(zone, delivery_start, data[start : start + size]) for start in starts)
     if any(later.sequence <= earlier.sequence for earlier, later in pairwise(orders)):
         raise BookUnreadable("orders do not ascend by sequence")
-    if any(entry.order.side not in (BUY, SELL) for entry in orders):
-        raise BookUnreadable("an order neither buys nor sells")
     return PublishedBook(zone, delivery_start, slot_s, fee, orders)
+
+
+def parse_entry(zone: int, delivery_start: int, data: bytes) -> BookOrder:
+    """Reads one order of a book of any version.
+
+    Raises:
+        BookUnreadable: the bytes are no order.
+    """
+    if len(data) not in _ENTRY_SIZES.values():
+        raise BookUnreadable(f"no version of the book has orders of {len(data)} bytes")
+    entry = _entry(zone, delivery_start, *_SIGNED.unpack_from(data))
+    if entry.order.side not in (BUY, SELL):
+        raise BookUnreadable(f"order {entry.sequence} neither buys nor sells")
+    if len(data) == _ORDER.size:
+        _, taken_wh, asked = _ORDER.unpack(data)
+        try:
+            entry = replace(entry, taken_wh=taken_wh, instructions=Instructions.from_bytes(asked))
+        except InstructionsUnreadable as error:
+            raise BookUnreadable(f"order {entry.sequence}: {error}") from error
+        if entry.left_wh <= 0:
+            raise BookUnreadable(f"nothing is left of order {entry.sequence}")
+    return entry
 
 
 def _entry(
@@ -170,7 +212,7 @@ def result_bytes(book: Book, result: AuctionResult) -> bytes:
     prices = (result.price_per_kwh, result.price_low_per_kwh, result.price_high_per_kwh)
     head = _RESULT.pack(
         b"GTAR",
-        _VERSION,
+        _RESULT_VERSION,
         result.price_per_kwh is not None,
         *(price or 0 for price in prices),
         result.matched_wh,

@@ -1,24 +1,23 @@
 """What happens when a gate closes: the auction in PostgreSQL, once for each slot, and the freeing of collateral."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from contracts.typed_data import Order
 from indexer.db import Connection, queries
 from node.config import MarketRules
-from node.market import auction, ledger, sequence
-from node.market.auction import AuctionResult, Side
-from node.market.book import BUY, SELL, BookOrder, PublishedBook, book_bytes, book_hash, result_hash
-from node.market.orders import SIDES, gate_closes_at, settled_by, trade_lock
+from node.market import closing, gate, ledger, sequence
+from node.market.area import Area, alone, area_of
+from node.market.area_auction import Cleared, clear_books, zone_bytes
+from node.market.book import book_hash
+from node.market.orders import gate_closes_at
 from node.market.refusals import GateStillOpen
 
 logger = logging.getLogger(__name__)
 
 _SQL = queries(__name__)
-_SIDE_NUMBERS: Final = {name: number for number, name in SIDES.items()}
 
 CATCH_UP_SLOTS: Final = 96
 """Slots without orders are made up for this far back; slots with orders always."""
@@ -26,20 +25,31 @@ CATCH_UP_SLOTS: Final = 96
 
 @dataclass(frozen=True, slots=True)
 class Auction:
-    """One row of trading.auctions. Prices are what sellers receive, None where nothing traded."""
+    """One row of trading.auctions: what the auction of an area came to in one zone. Prices are None where nothing
+    traded.
+    """
 
     auction_id: int
     zone: int
+    area: int
+    """The smallest of the zones that were cleared together."""
     delivery_start: int
     slot_s: int
     clearing_price_per_kwh: int | None
+    """What the zone's sellers receive."""
     price_low_per_kwh: int | None
     price_high_per_kwh: int | None
+    buy_price_per_kwh: int | None
+    """What the zone's buyers pay, with grid fee and congestion rent."""
     grid_fee_per_kwh: int
+    """Inside the zone."""
     order_count: int
     matched_wh: int
+    """Bought in the zone."""
+    sold_wh: int
     book_hash: bytes
     result_hash: bytes
+    """Of all zones that were cleared together."""
     gate_closed_at: datetime
     cleared_at: datetime
 
@@ -47,7 +57,16 @@ class Auction:
 async def clear(
     db: Connection, rules: MarketRules, zone: int, delivery_start: int, now_s: float, *, chain_id: int | None = None
 ) -> Auction:
-    """Runs the auction of a slot whose gate has closed; run again, it finds the first result.
+    """Runs the auction of a zone that trades with no other, as ``clear_area`` does."""
+    area = alone(zone, rules.grid_fee_per_kwh)
+    (auction,) = await clear_area(db, rules, area, delivery_start, now_s, chain_id=chain_id)
+    return auction
+
+
+async def clear_area(
+    db: Connection, rules: MarketRules, area: Area, delivery_start: int, now_s: float, *, chain_id: int | None = None
+) -> tuple[Auction, ...]:
+    """Runs the auction of a slot whose gate has closed, in all zones at once; run again, it finds the first result.
 
     With ``chain_id``, orders that the exchange would refuse by now are cancelled first.
 
@@ -56,129 +75,97 @@ async def clear(
     """
     closed_at = gate_closes_at(rules, delivery_start)
     if now_s < closed_at:
-        raise GateStillOpen(f"zone {zone} slot {delivery_start} takes orders until {closed_at}; now_s={int(now_s)}")
-    await ledger.lock_clearing(db, zone, delivery_start)
-    if (cleared := await _auction(db, zone, delivery_start)) is not None:
-        return cleared
-    if chain_id is not None:
-        await _cancel_void(db, rules, chain_id, zone, delivery_start, now_s)
-    orders = await _open_orders(db, zone, delivery_start)
-    published = PublishedBook(zone, delivery_start, rules.slot_s, rules.grid_fee_per_kwh, orders)
-    book = published.columns()
-    result = auction.clear(book, rules.grid_fee_per_kwh)
-    data = book_bytes(zone, delivery_start, rules.slot_s, rules.grid_fee_per_kwh, orders)
-    hashes = book_hash(data), result_hash(book, result)
-    auction_id = await db.fetchval(
-        _SQL["insert_auction"],
-        zone,
-        delivery_start,
-        rules.slot_s,
-        closed_at,
-        result.price_per_kwh,
-        result.price_low_per_kwh,
-        result.price_high_per_kwh,
-        rules.grid_fee_per_kwh,
-        len(orders),
-        result.matched_wh,
-        data,
-        *hashes,
-        float(now_s),
-    )
-    await _write_trades(db, auction_id, book, result, now_s)
-    await _close_orders(db, rules, (book.buys, book.sells), result)
-    subject, payload = sequence.auction_subject(zone, delivery_start), sequence.auction_payload(*hashes)
-    await ledger.append(db, [(sequence.AUCTION_CLEARED, subject, payload)], now_s)
-    logger.info(
-        "auction cleared zone=%d delivery_start=%d orders=%d matched_wh=%d price_per_kwh=%s",
-        zone,
-        delivery_start,
-        len(orders),
-        result.matched_wh,
-        result.price_per_kwh,
-    )
-    stored = await _auction(db, zone, delivery_start)
-    assert stored is not None
-    return stored
+        raise GateStillOpen(
+            f"area {area.name} slot {delivery_start} takes orders until {closed_at}; now_s={int(now_s)}"
+        )
+    for zone in area.zones:
+        await ledger.lock_clearing(db, zone, delivery_start)
+    # Zones that were cleared before the area was made are not cleared again.
+    waiting = area.without(auction.zone for auction in await _auctions(db, area, delivery_start))
+    if waiting.zones:
+        waiting = await gate.close(db, rules, waiting, delivery_start, now_s)
+        if chain_id is not None:
+            await closing.cancel_void(db, rules, chain_id, waiting, delivery_start, now_s)
+        await closing.drop_blocks(db, waiting, delivery_start)
+        books = await closing.books(db, rules, waiting, delivery_start)
+        await _write(db, rules, clear_books(waiting, delivery_start, books), closed_at, now_s)
+    return await _auctions(db, area, delivery_start)
 
 
-async def due_gates(db: Connection, rules: MarketRules, zones: Sequence[int], now_s: float) -> list[tuple[int, int]]:
-    """(zone, delivery start) of every closed gate without an auction, oldest first.
+async def due_gates(db: Connection, rules: MarketRules, areas: Sequence[Area], now_s: float) -> list[tuple[Area, int]]:
+    """(area, delivery start) of every closed gate without an auction, oldest first.
 
     A slot without orders has an auction too, from the market's first slot on, so that every slot has a result.
     """
     last_gated = (int(now_s) + rules.gate_lead_s) // rules.slot_s * rules.slot_s
-    rows = await db.fetch(_SQL["due"], list(zones), last_gated, rules.slot_s, CATCH_UP_SLOTS - 1)
-    return [(row["zone"], row["delivery_start"]) for row in rows]
+    zones = [zone for area in areas for zone in area.zones]
+    rows = await db.fetch(_SQL["due"], zones, last_gated, rules.slot_s, CATCH_UP_SLOTS - 1)
+    due: dict[tuple[int, int], Area] = {}
+    for row in rows:
+        area = area_of(areas, row["zone"])
+        assert area is not None
+        due[row["delivery_start"], area.name] = area
+    return [(area, delivery_start) for (delivery_start, _), area in sorted(due.items(), key=lambda item: item[0])]
 
 
-async def release_locks(db: Connection, delivery_start: int, zone: int) -> None:
-    """Frees what the slot's orders had locked once it is over, and marks as settled the trades that did not fail."""
-    await db.execute(_SQL["release_orders"], zone, delivery_start)
-    await db.execute(_SQL["release_trades"], zone, delivery_start)
+async def release_locks(db: Connection, delivery_start: int, area: int) -> None:
+    """Frees what the slot's orders had locked once it is over, and marks as settled the trades that did not fail.
+
+    ``area`` is the name of the zones that were cleared together: the zone itself where it was cleared alone.
+    """
+    zones = [row["zone"] for row in await db.fetch(_SQL["area_zones"], area, delivery_start)]
+    await db.execute(_SQL["release_orders"], zones, delivery_start)
+    await db.execute(_SQL["release_trades"], zones, delivery_start)
 
 
-async def _auction(db: Connection, zone: int, delivery_start: int) -> Auction | None:
-    row = await db.fetchrow(_SQL["auction"], zone, delivery_start)
-    return None if row is None else Auction(**dict(row))
+async def _auctions(db: Connection, area: Area, delivery_start: int) -> tuple[Auction, ...]:
+    rows = await db.fetch(_SQL["auctions"], area.zones, delivery_start)
+    return tuple(Auction(**dict(row)) for row in rows)
 
 
-async def _cancel_void(
-    db: Connection, rules: MarketRules, chain_id: int, zone: int, delivery_start: int, now_s: float
-) -> None:
-    rows = await db.fetch(_SQL["void_orders"], chain_id, zone, delivery_start, settled_by(rules, delivery_start))
-    payload = sequence.cancelled_payload(int(now_s * 1_000))
-    digests = [row["digest"] for row in sorted(rows, key=lambda row: int(row["sequence"]))]
-    if digests:
-        await ledger.append(db, [(sequence.ORDER_CANCELLED, digest, payload) for digest in digests], now_s)
-        logger.warning("void orders cancelled zone=%d delivery_start=%d orders=%d", zone, delivery_start, len(digests))
-
-
-async def _open_orders(db: Connection, zone: int, delivery_start: int) -> tuple[BookOrder, ...]:
-    rows = await db.fetch(_SQL["book_orders"], zone, delivery_start)
-    return tuple(
-        BookOrder(
-            row["sequence"],
-            row["digest"],
-            Order(
-                trader=row["trader"],
-                zone=zone,
-                delivery_start=delivery_start,
-                side=_SIDE_NUMBERS[row["side"]],
-                energy_wh=row["energy_wh"],
-                limit_price_per_kwh=row["limit_price_per_kwh"],
-                min_fill_wh=row["min_fill_wh"],
-                time_in_force=row["time_in_force"],
-                source=row["source"],
-                expiry=row["expiry"],
-                lane=row["lane"],
-                nonce=row["nonce"],
-            ),
-            row["signature"],
+async def _write(db: Connection, rules: MarketRules, cleared: Cleared, closed_at: int, now_s: float) -> None:
+    """Everything that an auction decided."""
+    area, delivery_start = cleared.area, cleared.delivery_start
+    zones, hashes = area.zones, (cleared.book_hash, cleared.result_hash)
+    await db.executemany(_SQL["insert_auction"], list(_auction_rows(cleared, closed_at, now_s)))
+    if cleared.head is not None:
+        rejected = cleared.result.rejected
+        await db.execute(
+            _SQL["insert_area_auction"], area.name, delivery_start, zones, cleared.head, *hashes, rejected, float(now_s)
         )
-        for row in rows
-    )
+    await closing.write_outcome(db, rules, cleared, "auction", now_s)
+    subject, payload = sequence.auction_subject(area.name, delivery_start), sequence.auction_payload(*hashes)
+    await ledger.append(db, [(sequence.AUCTION_CLEARED, subject, payload)], now_s)
+    for book in cleared.books:
+        logger.info(
+            "auction cleared zone=%d delivery_start=%d orders=%d matched_wh=%d price_per_kwh=%s",
+            book.zone,
+            delivery_start,
+            len(book.orders),
+            cleared.result.buys[book.zone].matched_wh,
+            cleared.result.sells[book.zone].price_per_kwh,
+        )
 
 
-async def _write_trades(
-    db: Connection, auction_id: int, book: auction.Book, result: AuctionResult, now_s: float
-) -> None:
-    trades = result.trades
-    await db.execute(
-        _SQL["insert_trades"],
-        auction_id,
-        list(range(len(trades.energy_wh))),
-        book.buys.sequence[trades.buy].tolist(),
-        book.sells.sequence[trades.sell].tolist(),
-        trades.energy_wh.tolist(),
-        result.price_per_kwh,
-        float(now_s),
-    )
-
-
-async def _close_orders(db: Connection, rules: MarketRules, sides: tuple[Side, Side], result: AuctionResult) -> None:
-    price = result.price_per_kwh or 0
-    for number, fills_wh in ((BUY, result.buy_fills_wh), (SELL, result.sell_fills_wh)):
-        locks = [
-            trade_lock(rules, number, matched_wh, price, rules.grid_fee_per_kwh) for matched_wh in fills_wh.tolist()
-        ]
-        await db.execute(_SQL["close_orders"], sides[number].sequence.tolist(), fills_wh.tolist(), locks)
+def _auction_rows(cleared: Cleared, closed_at: int, now_s: float) -> Iterable[tuple[object, ...]]:
+    for book in cleared.books:
+        sells, buys, data = cleared.result.sells[book.zone], cleared.result.buys[book.zone], zone_bytes(book)
+        yield (
+            book.zone,
+            cleared.area.name,
+            cleared.delivery_start,
+            book.slot_s,
+            closed_at,
+            sells.price_per_kwh,
+            sells.price_low_per_kwh,
+            sells.price_high_per_kwh,
+            buys.price_per_kwh,
+            book.grid_fee_per_kwh,
+            len(book.orders),
+            buys.matched_wh,
+            sells.matched_wh,
+            data,
+            book_hash(data),
+            cleared.result_hash,
+            float(now_s),
+        )

@@ -11,31 +11,29 @@ from node.market.sequence import Event, Head, follow
 
 _SQL = queries(__name__)
 
-Entry: TypeAlias = tuple[str, bytes, bytes]
-"""Kind, subject and payload of an event to come."""
+Entry: TypeAlias = tuple[str, bytes, bytes | Callable[[int], bytes]]
+"""Kind, subject and payload of an event to come; a payload that names its own sequence number is made from it."""
 
 _PAGE: Final = 10_000
 
 
-async def lock_entry(db: Connection, zone: int, delivery_start: int, trader: bytes) -> None:
-    """Nothing clears the slot, and nobody else changes the trader's orders, while this transaction lasts."""
-    await db.execute(_SQL["lock_entry"], zone, delivery_start, trader)
-
-
-async def lock_slots(db: Connection, slots: Set[tuple[int, int]]) -> None:
-    """Nothing clears any of these (zone, delivery start) while this transaction lasts."""
+async def lock_entries(db: Connection, slots: Set[tuple[int, int]], traders: Set[bytes]) -> None:
+    """Nothing clears any of these (zone, delivery start), and nobody else changes these traders' orders, while this
+    transaction lasts."""
     ordered = sorted(slots)
-    await db.execute(_SQL["lock_slots"], [zone for zone, _ in ordered], [start for _, start in ordered])
-
-
-async def lock_traders(db: Connection, traders: Set[bytes]) -> None:
-    """Nobody else changes these traders' orders while this transaction lasts."""
-    await db.execute(_SQL["lock_traders"], sorted(traders))
+    zones, starts = [zone for zone, _ in ordered], [start for _, start in ordered]
+    await db.execute(_SQL["lock_entries"], zones, starts, sorted(traders))
 
 
 async def lock_clearing(db: Connection, zone: int, delivery_start: int) -> None:
     """Every acceptance that came before is committed, and none comes while this transaction lasts."""
     await db.execute(_SQL["lock_clearing"], zone, delivery_start)
+
+
+async def lock_clearings(db: Connection, slots: Set[tuple[int, int]]) -> None:
+    """The same for each of these (zone, delivery start)."""
+    ordered = sorted(slots)
+    await db.execute(_SQL["lock_clearings"], [zone for zone, _ in ordered], [start for _, start in ordered])
 
 
 async def next_head(db: Connection) -> Head:
@@ -47,20 +45,11 @@ async def next_head(db: Connection) -> Head:
 
 async def append(db: Connection, entries: Sequence[Entry], now_s: float) -> list[Event]:
     """Adds events to the chain, in order."""
-    return await _append(db, await next_head(db), entries, now_s)
-
-
-async def append_one(db: Connection, kind: str, subject: bytes, payload: Callable[[int], bytes], now_s: float) -> Event:
-    """Adds one event whose payload names its own sequence number."""
     head = await next_head(db)
-    (event,) = await _append(db, head, [(kind, subject, payload(head.sequence + 1))], now_s)
-    return event
-
-
-async def _append(db: Connection, head: Head, entries: Sequence[Entry], now_s: float) -> list[Event]:
     events: list[Event] = []
-    for entry in entries:
-        event = follow(head, *entry)
+    for kind, subject, payload in entries:
+        content = payload if isinstance(payload, bytes) else payload(head.sequence + 1)
+        event = follow(head, kind, subject, content)
         events.append(event)
         head = Head(event.sequence, event.hash)
     columns = zip(*((e.sequence, e.kind, e.subject, e.payload, e.previous_hash, e.hash) for e in events), strict=True)

@@ -1,17 +1,16 @@
--- lock_entry -- Excludes the clearing of the slot, and other changes by the same trader, until the transaction ends
-select pg_advisory_xact_lock_shared(hashtextextended('market slot ' || $1::bigint || ' ' || $2::bigint, 0)),
-       pg_advisory_xact_lock(hashtextextended('market trader ' || encode($3::bytea, 'hex'), 0));
-
--- lock_slots -- Shared locks on several slots, in the order given
+-- lock_entries -- Shared locks on slots, then locks on traders, in the order given
 select pg_advisory_xact_lock_shared(hashtextextended('market slot ' || slot.zone || ' ' || slot.start, 0))
-from unnest($1::bigint[], $2::bigint[]) as slot (zone, start);
-
--- lock_traders -- Locks on several traders, in the order given
+from unnest($1::bigint[], $2::bigint[]) as slot (zone, start)
+union all
 select pg_advisory_xact_lock(hashtextextended('market trader ' || encode(trader, 'hex'), 0))
-from unnest($1::bytea[]) as trader;
+from unnest($3::bytea[]) as trader;
 
 -- lock_clearing -- Waits for every acceptance and cancellation of the slot under way, and excludes new ones
 select pg_advisory_xact_lock(hashtextextended('market slot ' || $1::bigint || ' ' || $2::bigint, 0));
+
+-- lock_clearings -- The same for several slots, in the order given
+select pg_advisory_xact_lock(hashtextextended('market slot ' || slot.zone || ' ' || slot.start, 0))
+from unnest($1::bigint[], $2::bigint[]) as slot (zone, start);
 
 -- lock_sequence -- One writer of the hash chain at a time; the last lock a transaction takes
 select pg_advisory_xact_lock(hashtextextended('trading.events', 0));

@@ -1,6 +1,6 @@
 """Whether an order may enter the book: pure checks, each with its own refusal. Money in cash units, energy in Wh."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from contracts.typed_data import BadSignature, Domain, Order, checksum, order_digest, recover
@@ -8,18 +8,20 @@ from contracts.units import cash_up
 from node.config import MarketRules
 from node.market import refusals
 from node.market.auction import MAX_QUANTITY_WH
-from node.market.book import BUY, SELL
+from node.market.book import BUY, SELL, BookOrder
+from node.market.instructions import NO_INSTRUCTIONS, Instructions, SelfTrade, TimeInForce
 
 SIDES: Final = {BUY: "buy", SELL: "sell"}
 PRODUCER_FLAG: Final = 1
 CONSUMER_FLAG: Final = 2
 FROZEN_FLAG: Final = 4
 
+DAY_S: Final = 86_400
+
 MOST_OPEN_ORDERS: Final = 32
 """Of one trader in one slot: a slot settles in one batch, whose room all its traders share."""
 
-_GOOD_TILL_GATE: Final = 0
-_GOOD_TILL_TIME: Final = 1
+_AT_ONCE: Final = (TimeInForce.IMMEDIATE_OR_CANCEL, TimeInForce.FILL_OR_KILL)
 _LAST_SOURCE: Final = 4
 _END_OF_TIME: Final = 2**32
 
@@ -74,6 +76,17 @@ def signed_digest(domain: Domain, order: Order, signature: bytes) -> bytes:
     return digest
 
 
+def signed(domain: Domain, order: Order, signature: bytes, instructions: Instructions = NO_INSTRUCTIONS) -> BookOrder:
+    """The order as it may enter the sequence, once it means something and its trader is known to have signed it.
+
+    Raises:
+        OrderRefused: a field means nothing, or the signature is not the trader's.
+        FieldOutOfRange: a field does not fit its Solidity type.
+    """
+    check_fields(order, instructions)
+    return BookOrder(0, signed_digest(domain, order, signature), order, signature, instructions)
+
+
 def gate_closes_at(rules: MarketRules, delivery_start: int) -> int:
     """Unix seconds from which the slot takes no orders."""
     return delivery_start - rules.gate_lead_s
@@ -81,7 +94,19 @@ def gate_closes_at(rules: MarketRules, delivery_start: int) -> int:
 
 def gate_opens_at(rules: MarketRules, delivery_start: int) -> int:
     """Unix seconds from which the slot takes orders."""
-    return gate_closes_at(rules, delivery_start) - rules.open_slots * rules.slot_s
+    opens_at = gate_closes_at(rules, delivery_start) - rules.open_slots * rules.slot_s
+    day_ahead = day_ahead_closes_at(rules, delivery_start)
+    return opens_at if day_ahead is None else min(opens_at, day_ahead - DAY_S)
+
+
+def day_of(delivery_start: int) -> int:
+    """When the day that a slot belongs to begins, UTC."""
+    return delivery_start // DAY_S * DAY_S
+
+
+def day_ahead_closes_at(rules: MarketRules, delivery_start: int) -> int | None:
+    """Unix seconds from which orders for the slot come too late for its day-ahead auction; None where there is none."""
+    return None if rules.day_ahead_gate_s is None else day_of(delivery_start) - DAY_S + rules.day_ahead_gate_s
 
 
 def settled_by(rules: MarketRules, delivery_start: int) -> int:
@@ -89,22 +114,23 @@ def settled_by(rules: MarketRules, delivery_start: int) -> int:
     return delivery_start + rules.slot_s + rules.reading_grace_s
 
 
-def check_order(rules: MarketRules, order: Order, now_s: float) -> None:
+def check_order(rules: MarketRules, order: Order, now_s: float, instructions: Instructions = NO_INSTRUCTIONS) -> None:
     """Checks all that the order itself, the rules and the time decide.
 
     Raises:
         OrderRefused: the subclass says which rule, and the message its limit and the order's value.
     """
-    check_fields(order)
+    check_fields(order, instructions)
     _check_price_and_energy(rules, order)
     _check_time(rules, order, now_s)
+    _check_instructions(rules, order, instructions, now_s)
 
 
-def check_fields(order: Order) -> None:
+def check_fields(order: Order, instructions: Instructions = NO_INSTRUCTIONS) -> None:
     """Checks that every field means something, whatever the rules are.
 
     Raises:
-        FieldInvalid, TimeInForceUnsupported, SourceUnsupported: naming the field.
+        FieldInvalid, SourceUnsupported: naming the field.
     """
     if not 0 <= order.delivery_start < _END_OF_TIME:
         raise refusals.FieldInvalid(delivery_start=order.delivery_start, allowed=f"0 to {_END_OF_TIME - 1}")
@@ -116,12 +142,18 @@ def check_fields(order: Order) -> None:
         raise refusals.FieldInvalid(energy_wh=order.energy_wh, allowed=f"1 to {MAX_QUANTITY_WH - 1}")
     if order.min_fill_wh > order.energy_wh:
         raise refusals.FieldInvalid(min_fill_wh=order.min_fill_wh, energy_wh=order.energy_wh)
-    if order.time_in_force not in (_GOOD_TILL_GATE, _GOOD_TILL_TIME):
-        raise refusals.TimeInForceUnsupported(time_in_force=order.time_in_force)
+    if order.time_in_force > max(TimeInForce):
+        raise refusals.FieldInvalid(time_in_force=order.time_in_force, allowed=f"0 to {max(TimeInForce):d}")
     if order.source > _LAST_SOURCE:
         raise refusals.FieldInvalid(source=order.source, allowed=f"0 to {_LAST_SOURCE}")
     if order.side == BUY and order.source:
         raise refusals.SourceUnsupported(source=order.source)
+    if not 0 <= instructions.display_wh < order.energy_wh:
+        raise refusals.FieldInvalid(display_wh=instructions.display_wh, energy_wh=order.energy_wh)
+    if not 0 <= instructions.self_trade <= max(SelfTrade):
+        raise refusals.FieldInvalid(self_trade=instructions.self_trade, allowed=f"0 to {max(SelfTrade):d}")
+    if not 0 <= instructions.good_till < _END_OF_TIME:
+        raise refusals.FieldInvalid(good_till=instructions.good_till, allowed=f"0 to {_END_OF_TIME - 1}")
 
 
 def _check_price_and_energy(rules: MarketRules, order: Order) -> None:
@@ -146,6 +178,35 @@ def _check_time(rules: MarketRules, order: Order, now_s: float) -> None:
         raise refusals.GateClosed(closed_at=closes_at, now_s=int(now_s))
     if order.expiry < order.delivery_start:
         raise refusals.OrderExpired(expiry=order.expiry, delivery_start=order.delivery_start)
+
+
+def _check_instructions(rules: MarketRules, order: Order, instructions: Instructions, now_s: float) -> None:
+    if instructions.block is not None:
+        day_ahead = day_ahead_closes_at(rules, order.delivery_start)
+        if day_ahead is None or now_s >= day_ahead:
+            raise refusals.BlockUnsupported(closed_at=day_ahead, now_s=int(now_s))
+    if instructions.good_till:
+        closes_at = gate_closes_at(rules, order.delivery_start)
+        if order.time_in_force != TimeInForce.GOOD_TILL_TIME or not now_s < instructions.good_till <= closes_at:
+            raise refusals.GoodTillInvalid(
+                good_till=instructions.good_till,
+                now_s=int(now_s),
+                closes_at=closes_at,
+                time_in_force=order.time_in_force,
+            )
+    if rules.trading == "auction":
+        # A sealed book is matched once, at the gate: only where orders trade as they come can one ask how.
+        if order.time_in_force in _AT_ONCE:
+            raise refusals.TimeInForceUnsupported(time_in_force=order.time_in_force)
+        if replace(instructions, good_till=0, replaces=None, block=None) != NO_INSTRUCTIONS:
+            raise refusals.InstructionUnsupported(trading=rules.trading)
+        return
+    if instructions.post_only and order.time_in_force in _AT_ONCE:
+        raise refusals.InstructionUnsupported(post_only=True, time_in_force=order.time_in_force)
+    if instructions.display_wh and order.min_fill_wh:
+        raise refusals.InstructionUnsupported(display_wh=instructions.display_wh, min_fill_wh=order.min_fill_wh)
+    if instructions.display_wh % rules.lot_wh:
+        raise refusals.OffLot(display_wh=instructions.display_wh, lot_wh=rules.lot_wh)
 
 
 def check_trader(rules: MarketRules, order: Order, trader: TraderState) -> int:

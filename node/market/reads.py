@@ -46,9 +46,11 @@ class TradeRow:
     """A trade; what was delivered and charged is None until settlement has computed it."""
 
     trade_id: int
-    auction_id: int
+    auction_id: int | None
     trade_number: int
+    kind: str
     zone: int
+    sell_zone: int
     delivery_start: int
     buy_order: bytes
     sell_order: bytes
@@ -56,6 +58,8 @@ class TradeRow:
     seller: bytes
     energy_wh: int
     price_per_kwh: int
+    fee_per_kwh: int
+    rent_per_kwh: int
     delivered_wh: int | None
     grid_fee_nano: int | None
     carbon_offset_g: int | None

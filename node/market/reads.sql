@@ -14,18 +14,18 @@ select sequence, digest, trader, side, zone, extract(epoch from delivery_start):
 from trading.orders where digest = $1;
 
 -- trades -- A page of trades, newest first ($1 zone, $2 slot, $3 trader, $4 before this trade, $5 how many)
-select trade_id, auction_id, trade_number, zone, extract(epoch from delivery_start)::bigint as delivery_start,
-    buy_order, sell_order, buyer, seller, energy_wh, price_per_kwh, delivered_wh, grid_fee_nano, carbon_offset_g,
-    settlement_status, executed_at
+select trade_id, auction_id, trade_number, kind, zone, sell_zone, extract(epoch from delivery_start)::bigint as delivery_start,
+    buy_order, sell_order, buyer, seller, energy_wh, price_per_kwh, fee_per_kwh, rent_per_kwh, delivered_wh,
+    grid_fee_nano, carbon_offset_g, settlement_status, executed_at
 from trading.trades
 where ($1::bigint is null or zone = $1) and ($2::bigint is null or delivery_start = to_timestamp($2::bigint))
   and ($3::bytea is null or buyer = $3 or seller = $3) and ($4::bigint is null or trade_id < $4)
 order by trade_id desc limit $5;
 
 -- auctions -- A page of auctions, latest slot first ($1 zone, $2 before this slot, $3 how many)
-select auction_id, zone, extract(epoch from delivery_start)::bigint as delivery_start, slot_s, clearing_price_per_kwh,
-    price_low_per_kwh, price_high_per_kwh, grid_fee_per_kwh, order_count, matched_wh, book_hash, result_hash,
-    gate_closed_at, cleared_at
+select auction_id, zone, area, extract(epoch from delivery_start)::bigint as delivery_start, slot_s,
+    clearing_price_per_kwh, price_low_per_kwh, price_high_per_kwh, buy_price_per_kwh, grid_fee_per_kwh, order_count,
+    matched_wh, sold_wh, book_hash, result_hash, gate_closed_at, cleared_at
 from trading.auctions
 where zone = $1 and ($2::bigint is null or delivery_start < to_timestamp($2::bigint))
 order by delivery_start desc limit $3;

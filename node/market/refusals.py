@@ -31,15 +31,42 @@ class FieldInvalid(OrderRefused):
 
 
 class TimeInForceUnsupported(OrderRefused):
-    """The auction takes orders that are good till the gate; a minimum fill says all or none."""
+    """The auction takes orders that are good till the gate; a minimum fill says all or none.
+
+    Only continuous trading takes orders that trade at once or not at all.
+    """
 
     code = "time-in-force"
+
+
+class InstructionUnsupported(OrderRefused):
+    """The order asks for what the market's way of trading, or the rest of the order, does not allow."""
+
+    code = "instruction"
+
+
+class GoodTillInvalid(OrderRefused):
+    """A good-till time lies after now and not after the gate, on an order that is good till time."""
+
+    code = "good-till"
+
+
+class ReplacesNothing(OrderRefused):
+    """The order to be replaced is not an open order of the same trader, slot, side and lane."""
+
+    code = "replaced-order"
 
 
 class SourceUnsupported(OrderRefused):
     """The zone has one book for all sources; a bid cannot choose one."""
 
     code = "source"
+
+
+class BlockUnsupported(OrderRefused):
+    """Blocks are taken by the day-ahead auction alone, until its gate."""
+
+    code = "block"
 
 
 class SlotMisaligned(OrderRefused):

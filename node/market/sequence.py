@@ -11,7 +11,10 @@ FIRST_SEQUENCE: Final = 1
 
 ORDER_ACCEPTED: Final = "order_accepted"
 ORDER_CANCELLED: Final = "order_cancelled"
+ORDER_EXPIRED: Final = "order_expired"
+GATE_CLOSED: Final = "gate_closed"
 AUCTION_CLEARED: Final = "auction_cleared"
+DAY_AHEAD_CLEARED: Final = "day_ahead_cleared"
 
 _ACCEPTED: Final = Struct(">IQQ")
 _SLOT: Final = Struct(">IQ")
@@ -65,14 +68,24 @@ def accepted_payload(zone: int, delivery_start: int, accepted_ms: int, order: by
     return _ACCEPTED.pack(zone, delivery_start, accepted_ms) + order
 
 
+def parse_accepted(payload: bytes) -> tuple[int, int, int, bytes]:
+    """Zone, delivery start, acceptance (Unix ms) and the order's bytes of an acceptance."""
+    return *_ACCEPTED.unpack_from(payload), payload[_ACCEPTED.size :]
+
+
 def cancelled_payload(cancelled_ms: int) -> bytes:
-    """What a cancellation commits to, beside the order's digest: when (Unix ms)."""
+    """What a cancellation or an expiry commits to, beside the order's digest: when (Unix ms)."""
     return _TIME.pack(cancelled_ms)
 
 
 def auction_subject(zone: int, delivery_start: int) -> bytes:
-    """Names one auction."""
+    """Names one auction, or one gate: of the zone or area in the slot."""
     return _SLOT.pack(zone, delivery_start)
+
+
+def gate_payload(log_hash: bytes, replay_hash: bytes) -> bytes:
+    """What the end of continuous trading commits to: the slot's published log, and what follows from it."""
+    return log_hash + replay_hash
 
 
 def auction_payload(book_hash: bytes, result_hash: bytes) -> bytes:

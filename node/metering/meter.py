@@ -1,130 +1,189 @@
-"""What the drivers share: where readings go, who signs for devices that cannot, and what is said of an outage."""
+"""What the drivers share: where readings go, who signs for devices that cannot, and what is named on the way."""
 
 import asyncio
-import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from contracts.typed_data import Reading, address_of, reading_digest, sign
-from node.metering.devices import Sample
+from node.metering.continuity import Baseline, Continued, Noted, Stopped, go_on
+from node.metering.device_types import BadDeviceData, Device, Sample
+from node.metering.entries import BaselineEntry, Entry, FaultEntry, ReadingEntry
+from node.metering.fault_kinds import FaultKind
+from node.metering.outages import Outages
 from node.metering.readings import SignedReading
-
-logger = logging.getLogger(__name__)
+from node.metering.service import Meter
 
 INBOX_SIZE: Final = 10_000
-FIRST_RETRY_S: Final = 0.5
-MOST_NAMES: Final = 10_000
-LAST_RETRY_S: Final = 30.0
+AGAIN_S: Final = 60.0
+"""A fault that goes on is told this often."""
+
+
+class Driver(Protocol):
+    """Reads the meters of one kind of transport, and signs for those that cannot.
+
+    A new one starts from ``node/metering/blueprint.py`` and must pass ``node.metering.conformance``.
+    """
+
+    def update(self, meters: Iterable[Meter]) -> None:
+        """Reads these meters from now on. Raises nothing: a bad registration is told, and keeps nobody else back."""
+
+    async def all_asked(self) -> None:
+        """Returns once every meter known now was asked once; one that cannot be reached was asked, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A reading on its way to the database; ``stored`` is called once it is there."""
+    """An entry on its way to the database; ``stored`` is called once it cannot be lost any more."""
 
-    signed: SignedReading
+    entry: Entry
     stored: Callable[[], None] | None = None
 
 
 class Inbox:
-    """Readings in the order they came. Bounded: while the database is away drivers wait instead of losing any."""
+    """What the drivers hand in, in order. Bounded: while nothing can be stored they wait instead of losing any."""
 
-    def __init__(self, size: int = INBOX_SIZE) -> None:
+    def __init__(self, size: int = INBOX_SIZE, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._queue: asyncio.Queue[Delivery] = asyncio.Queue(size)
+        self._monotonic = monotonic
+        self._told_s: dict[tuple[int, FaultKind], float] = {}
 
     async def put(self, delivery: Delivery) -> None:
         await self._queue.put(delivery)
 
     async def take(self, most: int) -> list[Delivery]:
-        """Waits for one reading and takes along those that wait with it, at most ``most``."""
+        """Waits for one delivery and takes along those that wait with it, at most ``most``."""
         taken = [await self._queue.get()]
         while len(taken) < most and not self._queue.empty():
             taken.append(self._queue.get_nowait())
         return taken
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        return self._queue.empty()
+
+    async def hand_in(
+        self,
+        gateway: "Gateway",
+        meter: Meter,
+        device: Device,
+        sample: Sample,
+        now_s: float,
+        stored: Callable[[], None] | None = None,
+    ) -> None:
+        """Signs a sample and puts it in, with what it shows; ``stored`` is called in any case."""
+        entries = gateway.take(meter, device, sample, now_s)
+        entries = [one for one in entries if not isinstance(one, FaultEntry) or self._is_news(one)]
+        if not entries and stored is not None:
+            stored()
+        for place, entry in enumerate(entries, 1):
+            await self.put(Delivery(entry, stored if place == len(entries) else None))
+
+    async def tell(self, meter: Meter, error: BadDeviceData, now_s: float) -> None:
+        """Names a meter that does not answer, or answers nonsense."""
+        kind = FaultKind.SILENT if error.retryable else FaultKind.BAD_DATA
+        entry = FaultEntry(meter.meter_id, kind, int(now_s), {"error": str(error)[:300]})
+        if self._is_news(entry):
+            await self.put(Delivery(entry))
+
+    def _is_news(self, fault: FaultEntry) -> bool:
+        key, now_s = (fault.meter_id, fault.kind), self._monotonic()
+        if now_s - self._told_s.get(key, -AGAIN_S) < AGAIN_S:
+            return False
+        self._told_s[key] = now_s
+        return True
+
+    def forget(self, meter_id: int) -> None:
+        """The meter is well: its next fault is news."""
+        for key in [key for key in self._told_s if key[0] == meter_id]:
+            del self._told_s[key]
+
 
 @dataclass(slots=True)
 class _Chain:
-    time: int
-    counter: int
+    last: Reading | None = None
+    baseline: Baseline = field(default_factory=Baseline)
+    baseline_since: int = 0
+    uptime_s: int | None = None
 
 
 class Gateway:
-    """Signs readings for devices that cannot; each meter's counter goes on from its last stored reading."""
+    """Signs readings for devices that cannot; each meter's chain goes on from its last stored reading."""
 
-    def __init__(self, private_key: bytes) -> None:
-        self._private_key = private_key
+    def __init__(self, private_key: bytes, slot_s: int = 900) -> None:
+        self._private_key, self._slot_s = private_key, slot_s
         self.address = address_of(private_key)
         self._chains: dict[int, _Chain] = {}
 
     @classmethod
-    def open(cls, key_file: Path) -> "Gateway":
+    def open(cls, key_file: Path, slot_s: int = 900) -> "Gateway":
         """Reads the 0x-prefixed hex key.
 
         Raises:
             OSError, ValueError: the file cannot be read or holds no key.
         """
-        return cls(bytes.fromhex(key_file.read_text().strip().removeprefix("0x")))
+        return cls(bytes.fromhex(key_file.read_text().strip().removeprefix("0x")), slot_s)
 
-    def resume(self, latest: Mapping[int, Reading]) -> None:
-        """Takes up the chains that it does not know yet."""
+    def resume(self, latest: Mapping[int, Reading], baselines: Mapping[int, tuple[int, Baseline]] = {}) -> None:
+        """Takes up the chains that it does not know yet, and baselines (with their beginning) newer than its own."""
         for meter_id, reading in latest.items():
-            self._chains.setdefault(meter_id, _Chain(reading.time, reading.counter))
+            self._chains.setdefault(meter_id, _Chain(reading))
+        for meter_id, (since, baseline) in baselines.items():
+            chain = self._chains.setdefault(meter_id, _Chain())
+            if since > chain.baseline_since:
+                chain.baseline, chain.baseline_since = baseline, since
 
-    def sign(self, meter_id: int, sample: Sample, now_s: float) -> SignedReading | None:
-        """The sample as a signed reading at the device's own time, else ``now_s``.
+    def take(self, meter: Meter, device: Device, sample: Sample, now_s: float) -> list[Entry]:
+        """The sample as a signed reading at the device's own time, else ``now_s``; and what it shows, named.
 
-        None when its time has not passed the meter's last one: it says nothing new.
+        Nothing when its time has not passed the meter's last one: it says nothing new.
         """
+        meter_id = meter.meter_id
         time_s = int(now_s) if sample.time is None else sample.time
-        chain = self._chains.get(meter_id)
-        if chain is not None and time_s <= chain.time:
-            return None
-        follows = 1 if chain is None else chain.counter + 1
-        counter = follows if sample.counter is None else sample.counter
-        reading = sample.reading(meter_id, time_s, counter)
-        signature = sign(reading_digest(reading), self._private_key)
-        self._chains[meter_id] = _Chain(time_s, counter)
-        return SignedReading(reading, signature, self.address)
+        chain = self._chains.setdefault(meter_id, _Chain())
+        if chain.last is not None and time_s <= chain.last.time:
+            return []
+        drift_s = time_s - int(now_s)
+        if drift_s >= self._slot_s:
+            return [FaultEntry(meter_id, FaultKind.CLOCK_DRIFT, int(now_s), {"ahead_s": drift_s})]
+        verdict = go_on(
+            chain.last,
+            chain.baseline,
+            sample,
+            time_s=time_s,
+            fuse_w=meter.fuse_w,
+            resets=device.resets,
+            uptime_s=chain.uptime_s,
+        )
+        if isinstance(verdict, Stopped):
+            return [_fault(meter_id, time_s, verdict.note)]
+        return [*self._begin(meter_id, chain, verdict, time_s), self._sign(meter_id, chain, sample, verdict, time_s)]
+
+    def _begin(self, meter_id: int, chain: _Chain, verdict: Continued, time_s: int) -> list[Entry]:
+        """What stands before the reading: its events, and a new baseline."""
+        entries: list[Entry] = [_fault(meter_id, time_s, note) for note in verdict.notes]
+        if verdict.baseline != chain.baseline:
+            since = max(time_s, chain.baseline_since + 1)
+            base, reason = verdict.baseline, verdict.notes[-1].kind.value if verdict.notes else "identified"
+            entries.append(
+                BaselineEntry(meter_id, since, base.import_base_wh, base.export_base_wh, base.serial, reason)
+            )
+            chain.baseline, chain.baseline_since = base, since
+        return entries
+
+    def _sign(self, meter_id: int, chain: _Chain, sample: Sample, verdict: Continued, time_s: int) -> ReadingEntry:
+        follows = 1 if chain.last is None else chain.last.counter + 1
+        counter = follows if sample.counter is None else max(sample.counter, follows)
+        reading = Reading(meter_id, time_s, counter, verdict.import_wh, verdict.export_wh, sample.power_w)
+        chain.last, chain.uptime_s = reading, sample.uptime_s
+        return ReadingEntry.of(SignedReading(reading, sign(reading_digest(reading), self._private_key), self.address))
 
 
-@dataclass(slots=True)
-class _Outage:
-    due_s: float
-    wait_s: float
+def _fault(meter_id: int, time_s: int, note: Noted) -> FaultEntry:
+    return FaultEntry(meter_id, note.kind, time_s, note.evidence)
 
 
-@dataclass(slots=True)
-class Outages:
-    """Names what does not answer in the log, once when it starts and once when it ends, and paces new attempts."""
-
-    what: str
-    last_retry_s: float = LAST_RETRY_S
-    monotonic: Callable[[], float] = time.monotonic
-    _open: dict[str, _Outage] = field(default_factory=dict)
-
-    def failed(self, name: str, error: BaseException | str) -> float:
-        """Notes a failure; returns the real seconds to wait before the next attempt, doubling each time."""
-        outage = self._open.get(name)
-        if outage is None and len(self._open) >= MOST_NAMES:  # strangers choose some of the names
-            logger.debug("%s lost name=%s error=%s", self.what, name, error)
-            return FIRST_RETRY_S
-        if outage is None:
-            logger.warning("%s lost name=%s error=%s", self.what, name, error)
-            wait_s = FIRST_RETRY_S
-        else:
-            wait_s = min(outage.wait_s * 2, self.last_retry_s)
-        self._open[name] = _Outage(self.monotonic() + wait_s, wait_s)
-        return wait_s
-
-    def worked(self, name: str) -> None:
-        """Notes that it answers (again)."""
-        if self._open.pop(name, None) is not None:
-            logger.info("%s back name=%s", self.what, name)
-
-    def is_due(self, name: str) -> bool:
-        """Whether it may be tried now."""
-        outage = self._open.get(name)
-        return outage is None or self.monotonic() >= outage.due_s
+__all__ = ["Delivery", "Driver", "Gateway", "Inbox", "Outages"]

@@ -1,121 +1,98 @@
-"""Meters read over Modbus TCP: one connection per host and port, shared by its units."""
+"""Meters read over Modbus: one line per endpoint, shared by its units; all lines at the same time."""
 
 import asyncio
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final, Protocol
-from urllib.parse import urlsplit
-
-from pymodbus.client import AsyncModbusTcpClient
-from pymodbus.exceptions import ModbusException
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
 
 from indexer.clock import Clock
 from node.errors import Refused
-from node.metering import devices
-from node.metering.devices import BadDeviceData, Device, Sample
-from node.metering.meter import Delivery, Gateway, Inbox, Outages
+from node.metering import devices, sunspec
+from node.metering.device_types import BadDeviceData, Device, Sample, Value
+from node.metering.lines import Line, NoAnswer, RequestRefused, RtuLine, TcpLine, line_of
+from node.metering.meter import Gateway, Inbox, Outages
+from node.metering.modbus_address import BadMeterAddress, Endpoint, parse_address
+from node.metering.plan import Block, Plan
 from node.metering.service import Meter
 
 logger = logging.getLogger(__name__)
 
-READ_TIMEOUT_S: Final = 1.0
-CONNECT_TIMEOUT_S: Final = 3.0
+MOST_POLLS_A_PLAN: Final = 360
+"""A device that says itself where its values are is asked again after so many polls: it may be another one."""
 
 
-class BadMeterAddress(Refused):
-    """A Modbus meter's address reads modbus-tcp://host:port/unit."""
-
-    code = "meter-address-bad"
-
-
-class NoAnswer(BadDeviceData):
-    """The meter answered with a Modbus exception, or not at all."""
-
-    code = "meter-no-answer"
-    retryable = True
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a Modbus TCP server listens."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
-
-
-def parse_address(address: str) -> tuple[Endpoint, int]:
-    """Endpoint and unit of ``modbus-tcp://host:port/unit``.
+async def plan_for(device: Device, line: Line, unit: int, *, everything: bool = False) -> Plan:
+    """What to ask a unit for; a SunSpec device is asked where its values are.
 
     Raises:
-        BadMeterAddress: it reads otherwise, or the unit is not 1 to 247.
+        NoSunspec, BadDeviceData: from ``sunspec.discover`` and ``sunspec.plan_of``.
     """
-    parts = urlsplit(address)
-    unit = parts.path.removeprefix("/")
-    if parts.scheme != "modbus-tcp" or not parts.hostname or not unit.isdecimal() or not 0 < int(unit) < 248:
-        raise BadMeterAddress(f"{address!r} does not read modbus-tcp://host:port/unit")
-    return Endpoint(parts.hostname, parts.port or 502), int(unit)
+    if device.sunspec is None:
+        return Plan.of(device, everything=everything)
+
+    async def ask(block: Block) -> bytes:
+        return await line.ask(unit, block)
+
+    return sunspec.plan_of(device, await sunspec.discover(ask), everything=everything)
 
 
-class Line(Protocol):
-    """A connection to the units behind one endpoint."""
-
-    async def open(self) -> None: ...
-
-    async def read(self, unit: int, device: Device) -> Sample: ...
-
-    def close(self) -> None: ...
+async def answers_to(plan: Plan, line: Line, unit: int) -> Sequence[bytes]:
+    """One answer per block of the plan."""
+    return [await line.ask(unit, block) for block in plan.blocks]
 
 
-class TcpLine:
-    """The connection through pymodbus."""
+@dataclass(slots=True)
+class Unit:
+    """One meter behind a line, and what was worked out for it."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        # Its own reconnecting would go on beside ours; its retries would hold up the other units.
-        self._client = AsyncModbusTcpClient(
-            endpoint.host, port=endpoint.port, timeout=READ_TIMEOUT_S, retries=0, reconnect_delay=0
-        )
-        self._endpoint = endpoint
+    number: int
+    meter: Meter
+    device: Device
+    plan: Plan | None = None
+    polls_left: int = 0
 
-    async def open(self) -> None:
-        """Connects, unless it is connected.
+    async def read(self, line: Line) -> Sample:
+        """Reads it once over the open line.
 
         Raises:
-            OSError: the endpoint cannot be reached within the time limit.
-        """
-        if self._client.connected:
-            return
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            if not await self._client.connect():
-                raise ConnectionError(f"no connection to {self._endpoint}")
-
-    async def read(self, unit: int, device: Device) -> Sample:
-        """Reads one unit over the open connection.
-
-        Raises:
-            NoAnswer: the unit does not answer, or refuses.
+            NoAnswer, RequestRefused: it does not answer, or refuses.
             BadDeviceData: from the device map.
         """
-        words: dict[int, int] = {}
-        for address, count in device.blocks():
-            words |= zip(range(address, address + count), await self._block(unit, device, address, count), strict=True)
-        return device.decode_registers(words)
-
-    async def _block(self, unit: int, device: Device, address: int, count: int) -> list[int]:
-        read = self._client.read_holding_registers if device.function == 3 else self._client.read_input_registers
+        if self.plan is None or (self.device.sunspec is not None and self.polls_left <= 0):
+            self.plan, self.polls_left = await plan_for(self.device, line, self.number), MOST_POLLS_A_PLAN
+        self.polls_left -= 1
         try:
-            answer = await read(address, count=count, device_id=unit)
-        except ModbusException as error:
-            raise NoAnswer(f"unit {unit} at {self._endpoint}: {error}") from error
-        if answer.isError() or len(answer.registers) != count:
-            raise NoAnswer(f"unit {unit} at {self._endpoint} answered {answer}")
-        return list(answer.registers)
+            return self.plan.sample(await answers_to(self.plan, line, self.number))
+        except BadDeviceData:
+            self.polls_left = 0
+            raise
 
-    def close(self) -> None:
-        self._client.close()
+
+async def read_once(device: Device, endpoint: Endpoint, unit: int, *, timeout_s: float = 3.0) -> list[Value]:
+    """Everything that a device says, for a person.
+
+    Raises:
+        OSError: the line cannot be opened.
+        BadDeviceData: from the line and the map.
+    """
+    line = line_of(endpoint, timeout_s)
+    try:
+        await line.open()
+        plan = await plan_for(device, line, unit, everything=True)
+        return plan.values(await answers_to(plan, line, unit))
+    finally:
+        line.close()
+
+
+@dataclass(slots=True)
+class _Polled:
+    """A line that is being read."""
+
+    units: list[Unit]
+    task: "asyncio.Task[None] | None" = None
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Poller:
@@ -125,12 +102,19 @@ class Poller:
     it does not hold up the others.
     """
 
-    def __init__(self, group: asyncio.TaskGroup, gateway: Gateway, inbox: Inbox, clock: Clock, poll_s: float) -> None:
+    def __init__(
+        self,
+        group: asyncio.TaskGroup,
+        gateway: Gateway,
+        inbox: Inbox,
+        clock: Clock,
+        poll_s: float,
+        maps: Path | None = None,
+        opens: Callable[[Endpoint], Line] = line_of,
+    ) -> None:
         self._group, self._gateway, self._inbox, self._clock = group, gateway, inbox, clock
-        self._poll_s = poll_s
-        self._meters: dict[Endpoint, list[tuple[int, Meter, Device]]] = {}
-        self._tasks: dict[Endpoint, asyncio.Task[None]] = {}
-        self._asked: dict[Endpoint, asyncio.Event] = {}
+        self._poll_s, self._maps, self._opens = poll_s, maps, opens
+        self._lines: dict[Endpoint, _Polled] = {}
         self._endpoints = Outages("meter line", last_retry_s=5.0)
         self._units = Outages("meter")
         self._registrations = Outages("meter registration")
@@ -139,38 +123,42 @@ class Poller:
 
     def update(self, meters: Iterable[Meter]) -> None:
         """Reads these meters from now on."""
-        found: dict[Endpoint, list[tuple[int, Meter, Device]]] = {}
+        known = {unit.meter: unit for line in self._lines.values() for unit in line.units}
+        found: dict[Endpoint, list[Unit]] = {}
         for meter in meters:
             try:
-                endpoint, unit = parse_address(meter.address)
-                device = devices.load(meter.device)
+                endpoint, number = parse_address(meter.address)
+                unit = known.get(meter) or Unit(number, meter, devices.load(meter.device, self._maps))
             except Refused as error:
                 self._registrations.failed(str(meter.meter_id), error)
                 continue
             self._registrations.worked(str(meter.meter_id))
-            found.setdefault(endpoint, []).append((unit, meter, device))
-        self._meters = found
-        for endpoint in found.keys() - self._tasks.keys():
-            self._asked[endpoint] = asyncio.Event()
-            self._tasks[endpoint] = self._group.create_task(self._poll(endpoint))
-        for endpoint in self._tasks.keys() - found.keys():
-            self._tasks.pop(endpoint).cancel()
-            self._asked.pop(endpoint).set()
+            found.setdefault(endpoint, []).append(unit)
+        for endpoint, units in found.items():
+            if endpoint in self._lines:
+                self._lines[endpoint].units = units
+                continue
+            self._lines[endpoint] = polled = _Polled(units)
+            polled.task = self._group.create_task(self._poll(endpoint, polled))
+        for endpoint in self._lines.keys() - found.keys():
+            gone = self._lines.pop(endpoint)
+            gone.asked.set()
+            if gone.task is not None:
+                gone.task.cancel()
 
     async def all_asked(self) -> None:
         """Returns once every meter known now was asked; one that did not answer was asked, too."""
-        for asked in tuple(self._asked.values()):
-            await asked.wait()
+        for polled in tuple(self._lines.values()):
+            await polled.asked.wait()
 
-    async def _poll(self, endpoint: Endpoint) -> None:
+    async def _poll(self, endpoint: Endpoint, polled: _Polled) -> None:
         loop = asyncio.get_running_loop()
-        line = TcpLine(endpoint)
+        line = self._opens(endpoint)
         try:
             next_s = loop.time()
             while True:
                 await self.read_all(line, endpoint)
-                if endpoint in self._asked:
-                    self._asked[endpoint].set()
+                polled.asked.set()
                 next_s = max(next_s + self._poll_s, loop.time())
                 await asyncio.sleep(next_s - loop.time())
         finally:
@@ -179,28 +167,33 @@ class Poller:
     async def read_all(self, line: Line, endpoint: Endpoint) -> None:
         """Reads once every unit behind an endpoint, if it is due."""
         name = str(endpoint)
-        if not self._endpoints.is_due(name):
+        if endpoint not in self._lines or not self._endpoints.is_due(name):
             return
-        for unit, meter, device in list(self._meters.get(endpoint, [])):
+        for unit in list(self._lines[endpoint].units):
             try:
                 await line.open()
             except OSError as error:  # among them TimeoutError
                 self._endpoints.failed(name, error)
                 return
             self._endpoints.worked(name)
-            await self.read(line, unit, meter, device)
+            await self.read(line, unit)
 
-    async def read(self, line: Line, unit: int, meter: Meter, device: Device) -> None:
+    async def read(self, line: Line, unit: Unit) -> None:
         """Reads one meter, if it is due, and hands in what is new."""
-        name = str(meter.meter_id)
+        name = str(unit.meter.meter_id)
         if not self._units.is_due(name):
             return
         try:
-            sample = await line.read(unit, device)
+            sample = await unit.read(line)
         except BadDeviceData as error:
             self._units.failed(name, error)
+            await self._inbox.tell(unit.meter, error, self._clock.now_s())
             return
         self._units.worked(name)
-        signed = self._gateway.sign(meter.meter_id, sample, self._clock.now_s())
-        if signed is not None:
-            await self._inbox.put(Delivery(signed))
+        await self._inbox.hand_in(self._gateway, unit.meter, unit.device, sample, self._clock.now_s())
+
+
+__all__ = [
+    "BadMeterAddress", "Endpoint", "Line", "NoAnswer", "Poller", "RequestRefused", "RtuLine", "TcpLine", "Unit",
+    "line_of", "parse_address", "read_once",
+]  # fmt: skip

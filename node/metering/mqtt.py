@@ -4,6 +4,8 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -11,11 +13,13 @@ import aiomqtt
 
 from contracts.errors import GridtraceError
 from indexer.clock import Clock
-from node.errors import NotFound, Refused
+from node.errors import Refused
 from node.metering import devices, payload
-from node.metering.devices import BadDeviceData, Device
+from node.metering.device_types import BadDeviceData, Device
+from node.metering.entries import ReadingEntry
+from node.metering.fields import Fields
 from node.metering.meter import Delivery, Gateway, Inbox, Outages
-from node.metering.readings import SignedReading
+from node.metering.readings import SignedReading, is_storable
 from node.metering.service import Meter
 
 logger = logging.getLogger(__name__)
@@ -48,12 +52,22 @@ def client(url: str, identifier: str, *, is_persistent: bool) -> aiomqtt.Client:
     )
 
 
-class Listener:
-    """Takes the readings of the known meters in, and acknowledges each once it is stored."""
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A meter that the gateway signs for, and what it has said so far."""
 
-    def __init__(self, url: str, gateway: Gateway, inbox: Inbox, clock: Clock) -> None:
-        self._url, self._gateway, self._inbox, self._clock = url, gateway, inbox, clock
-        self._meters: dict[str, tuple[Meter, Device]] = {}
+    meter: Meter
+    device: Device
+    fields: Fields
+
+
+class Listener:
+    """Takes the readings of the known meters in, and acknowledges each once it cannot be lost any more."""
+
+    def __init__(self, url: str, gateway: Gateway, inbox: Inbox, clock: Clock, maps: Path | None = None) -> None:
+        self._url, self._gateway, self._inbox, self._clock, self._maps = url, gateway, inbox, clock, maps
+        self._meters: dict[int, _Heard] = {}
+        self._topics: dict[str, list[_Heard]] = {}
         self._broker = Outages("broker")
         self._senders = Outages("meter messages")
         self._registrations = Outages("meter registration")
@@ -62,17 +76,26 @@ class Listener:
 
     def update(self, meters: Iterable[Meter]) -> None:
         """Listens to these meters from now on."""
-        found: dict[str, tuple[Meter, Device]] = {}
+        found: dict[int, _Heard] = {}
         for meter in meters:
+            before = self._meters.get(meter.meter_id)
+            if before is not None and before.meter == meter:
+                found[meter.meter_id] = before
+                continue
             try:
-                found[meter.address] = (meter, devices.load(meter.device))
+                device = devices.load(meter.device, self._maps)
+                found[meter.meter_id] = _Heard(meter, device, Fields(device, meter.address))
                 self._registrations.worked(str(meter.meter_id))
-            except NotFound as error:
+            except Refused as error:
                 self._registrations.failed(str(meter.meter_id), error)
-        self._meters = found
+        topics: dict[str, list[_Heard]] = {}
+        for heard in found.values():
+            for topic in (heard.meter.address,) if heard.device.signed else heard.fields.topics:
+                topics.setdefault(topic, []).append(heard)
+        self._meters, self._topics = found, topics
         self._changed.set()
 
-    async def tried(self) -> None:
+    async def all_asked(self) -> None:
         """Returns once the broker has taken the subscription, or could not be reached."""
         await self._tried.wait()
 
@@ -107,7 +130,7 @@ class Listener:
         subscribed: set[str] = set()
         while True:
             self._changed.clear()
-            own = {topic for topic in self._meters if not _SIGNED_TOPIC.fullmatch(topic)}
+            own = {topic for topic in self._topics if not _SIGNED_TOPIC.fullmatch(topic)}
             for topic in own - subscribed:
                 await mqtt.subscribe(topic, qos=1)
             for topic in subscribed - own:
@@ -117,36 +140,66 @@ class Listener:
             await self._changed.wait()
 
     async def _take(self, message: aiomqtt.Message, acknowledge: Callable[[], None]) -> None:
-        topic = str(message.topic)
+        topic, content = str(message.topic), message.payload
         try:
-            signed = self._read(topic, message.payload, is_old=message.retain)
+            if not isinstance(content, bytes | bytearray):
+                raise BadDeviceData(f"empty message on {topic!r}")
+            if _SIGNED_TOPIC.fullmatch(topic):  # the database knows better than we whether the meter is registered
+                signed = payload.decode(bytes(content))
+                if topic != topic_of(signed.reading.meter_id):
+                    raise BadDeviceData(f"meter {signed.reading.meter_id} spoke on {topic!r}")
+                await self._hand_in(signed, acknowledge)
+            else:
+                await self._take_fields(topic, bytes(content), acknowledge, is_old=bool(message.retain))
         except GridtraceError as error:
             self._senders.failed(topic, error)
             acknowledge()
             return
         self._senders.worked(topic)
-        if signed is None:
-            acknowledge()
-        else:
-            await self._inbox.put(Delivery(signed, acknowledge))
 
-    def _read(self, topic: str, content: object, *, is_old: bool) -> SignedReading | None:
-        if not isinstance(content, bytes | bytearray):
-            raise BadDeviceData(f"empty message on {topic!r}")
-        if _SIGNED_TOPIC.fullmatch(topic):  # the database knows better than we whether the meter is registered
-            signed = payload.decode(bytes(content))
-            if topic != topic_of(signed.reading.meter_id):
-                raise BadDeviceData(f"meter {signed.reading.meter_id} spoke on {topic!r}")
-            return signed
-        if topic not in self._meters:
+    async def _hand_in(self, signed: SignedReading, acknowledge: Callable[[], None]) -> None:
+        if not is_storable(signed.reading):
+            raise BadDeviceData(f"meter {signed.reading.meter_id} says numbers that no meter has")
+        await self._inbox.put(Delivery(ReadingEntry.of(signed), acknowledge))
+
+    async def _take_fields(self, topic: str, content: bytes, acknowledge: Callable[[], None], *, is_old: bool) -> None:
+        listeners = self._topics.get(topic, [])
+        if not listeners:
             raise Refused(f"no meter is registered for the topic {topic!r}")
-        meter, device = self._meters[topic]
-        if device.signed:
-            return payload.decode(bytes(content))
-        if is_old:  # it says nothing of when it was measured
-            return None
-        sample = device.decode_fields(payload.decode_json(bytes(content)))
-        return self._gateway.sign(meter.meter_id, sample, self._clock.now_s())
+        left = _After(len(listeners), acknowledge)
+        for heard in listeners:
+            if heard.device.signed:
+                await self._hand_in(payload.decode(content), left.one)
+            elif is_old:  # it says nothing of when it was measured
+                left.one()
+            else:
+                await self._take_sample(heard, topic, content, left.one)
+
+    async def _take_sample(self, heard: _Heard, topic: str, content: bytes, done: Callable[[], None]) -> None:
+        now_s = self._clock.now_s()
+        try:
+            sample = heard.fields.take(topic, payload.decode_json(content))
+        except BadDeviceData as error:
+            self._senders.failed(topic, error)
+            await self._inbox.tell(heard.meter, error, now_s)
+            done()
+            return
+        if sample is None:
+            done()
+        else:
+            await self._inbox.hand_in(self._gateway, heard.meter, heard.device, sample, now_s, done)
+
+
+class _After:
+    """Calls once, after so many."""
+
+    def __init__(self, count: int, call: Callable[[], None]) -> None:
+        self._left, self._call = count, call
+
+    def one(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            self._call()
 
 
 def _acknowledge(mqtt: aiomqtt.Client, message: aiomqtt.Message) -> Callable[[], None]:

@@ -50,15 +50,19 @@ def decode(payload: bytes) -> SignedReading:
     return SignedReading.recovered(reading, signature)
 
 
-def decode_json(payload: bytes) -> Any:
-    """Any JSON payload with its decimals exact.
+def decode_json(payload: bytes, most_bytes: int = MOST_BYTES) -> Any:
+    """Any JSON payload with its decimals exact; a plain number is one, too.
 
     Raises:
         BadDeviceData: it is not JSON.
     """
-    if len(payload) > MOST_BYTES:
-        raise BadDeviceData(f"payload of {len(payload)} bytes, at most {MOST_BYTES}")
+    if len(payload) > most_bytes:
+        raise BadDeviceData(f"payload of {len(payload)} bytes, at most {most_bytes}")
     try:
-        return json.loads(payload, parse_float=Decimal)
+        return json.loads(payload, parse_float=Decimal, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise BadDeviceData(f"not JSON: {error}") from error
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is not a number")

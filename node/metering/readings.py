@@ -17,6 +17,7 @@ TIME_RESOLUTION_S: Final = 1
 REGISTER_RESOLUTION_WH: Final = 1
 """Registers are whole Wh: one may step by this much more than the energy that flowed."""
 _INT64: Final = 2**63
+_UINT32: Final = 2**32
 _YEAR_9999: Final = 253_402_300_800
 
 
@@ -98,7 +99,7 @@ def validate(
         now_s: market time; a reading may be less than one slot (``slot_s``) ahead of it.
     """
     reading = signed.reading
-    if not _is_storable(reading):
+    if not is_storable(reading):
         return Reason.OUT_OF_RANGE
     if signed.signer != key:
         return Reason.WRONG_SIGNER
@@ -107,12 +108,14 @@ def validate(
     return None if previous is None else _succeeds(previous, reading, fuse_w)
 
 
-def _is_storable(reading: Reading) -> bool:
-    whole = (reading.counter, reading.import_wh, reading.export_wh)
+def is_storable(reading: Reading) -> bool:
+    """Whether every field has room in the database."""
     return (
-        0 < reading.meter_id < 2**32
+        0 < reading.meter_id < _UINT32
         and 0 <= reading.time < _YEAR_9999
-        and all(0 <= value < _INT64 for value in whole)
+        and 0 <= reading.counter < _INT64
+        and 0 <= reading.import_wh < _INT64
+        and 0 <= reading.export_wh < _INT64
         and -_INT64 <= reading.power_w < _INT64
     )
 
@@ -126,6 +129,8 @@ def _succeeds(previous: Reading, reading: Reading, fuse_w: int) -> Reason | None
     if min(moved_wh) < 0:
         return Reason.REGISTER_FELL
     duration_s = reading.time - previous.time + TIME_RESOLUTION_S
+    if max(moved_wh) * 3_600 <= fuse_w * duration_s:
+        return None
     if max(moved_wh) > energy_limit_wh(fuse_w, duration_s) + REGISTER_RESOLUTION_WH:
         return Reason.OVER_FUSE
     return None

@@ -2,29 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
-from enum import StrEnum
-from typing import TypeAlias
 
 from contracts.typed_data import Reading
 from indexer.db import Connection, queries
 from node.errors import Conflict
-from node.metering.readings import (
-    Energy,
-    Reason,
-    Register,
-    SignedReading,
-    State,
-    energy_between,
-    register_at,
-    validate,
-)
+from node.metering.acceptance import Outcome, Taken, accept
+from node.metering.readings import Energy, Register, SignedReading, State, energy_between, register_at
 
 _SQL = queries(__name__)
-
-Key: TypeAlias = tuple[int, int, int]
-"""(meter_id, time, counter): names a reading."""
-Checked: TypeAlias = tuple[SignedReading, Reason | None]
-"""A reading and why it is refused."""
 
 
 class MeterExists(Conflict):
@@ -48,25 +33,10 @@ class Meter:
     key: bytes
     fuse_w: int
     active: bool = True
-
-
-class Taken(StrEnum):
-    """What became of a reading."""
-
-    VALIDATED = "VALIDATED"
-    REFUSED = "REFUSED"
-    DUPLICATE = "DUPLICATE"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one reading, and why it was refused."""
-
-    meter_id: int
-    time: int
-    counter: int
-    state: Taken
-    reason: Reason | None = None
+    appliance: str | None = None
+    consumption_type: str | None = None
+    part_of: int | None = None
+    """The meter whose energy an appliance's is a part of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,72 +97,17 @@ async def latest(db: Connection, meter_ids: Iterable[int]) -> dict[int, Reading]
     return {row["meter_id"]: Reading(*row) for row in rows}
 
 
-async def accept(db: Connection, readings: Sequence[SignedReading], *, now_s: float, slot_s: int) -> list[Outcome]:
-    """Checks and stores readings, in the order given; one bulk statement. Needs a transaction.
-
-    A reading is compared with the end of its meter's chain and with those before it in the batch. What the meter's
-    key signed is stored even when refused; what it did not sign is only reported.
-    """
-    ids = sorted({signed.reading.meter_id for signed in readings if 0 < signed.reading.meter_id < 2**32})
-    known = {row["meter_id"]: (row["key"], row["fuse_w"]) for row in await db.fetch(_SQL["lock_meters"], ids)}
-    previous = await latest(db, known)
-    checked: list[Checked] = []
-    for signed in readings:
-        reading = signed.reading
-        if (meter := known.get(reading.meter_id)) is None:
-            checked.append((signed, Reason.UNKNOWN_METER))
-            continue
-        key, fuse_w = meter
-        before = previous.get(reading.meter_id)
-        reason = validate(before, signed, key=key, fuse_w=fuse_w, now_s=now_s, slot_s=slot_s)
-        if reason is None:
-            previous[reading.meter_id] = reading
-        checked.append((signed, reason))
-    kept: dict[Key, Checked] = {}
-    for pair in checked:
-        if pair[1] is None or (pair[1].is_attributable and _key(pair[0].reading) not in kept):
-            kept[_key(pair[0].reading)] = pair
-    stored = await _store(db, list(kept.values()))
-    return [_outcome(pair, kept, stored) for pair in checked]
-
-
-def _key(reading: Reading) -> Key:
-    return reading.meter_id, reading.time, reading.counter
-
-
-async def _store(db: Connection, checked: list[Checked]) -> set[Key]:
-    if not checked:
-        return set()
-    await db.execute(_SQL["ensure_partitions"], [signed.reading.time for signed, why in checked if why is None])
-    rows = await db.fetch(_SQL["store_readings"], *map(list, zip(*map(_row, checked), strict=True)))
-    return {tuple(row) for row in rows}
-
-
-def _row(checked: Checked) -> tuple[object, ...]:
-    signed, reason = checked
-    said = signed.reading
-    state = Taken.VALIDATED if reason is None else Taken.REFUSED
-    registers = (said.import_wh, said.export_wh, said.power_w)
-    return *_key(said), *registers, signed.signature, signed.signer, state, reason
-
-
-def _outcome(checked: Checked, kept: dict[Key, Checked], stored: set[Key]) -> Outcome:
-    signed, reason = checked
-    key = _key(signed.reading)
-    if reason is None:
-        return Outcome(*key, Taken.VALIDATED)
-    is_repeat = reason.is_attributable and (kept[key] is not checked or key not in stored)
-    return Outcome(*key, Taken.DUPLICATE if is_repeat else Taken.REFUSED, reason)
-
-
-async def slot_registers(db: Connection, zone: int, delivery_start: int, slot_s: int, gap_s: int) -> list[MeterSlot]:
+async def slot_registers(
+    db: Connection, zone: int, delivery_start: int, slot_s: int, gap_s: int, *, appliances: bool = False
+) -> list[MeterSlot]:
     """Energy of every active meter of a zone in one slot, computed from the raw readings.
 
-    ``gap_s`` is the widest gap between two readings that still proves a register between them.
+    ``gap_s`` is the widest gap between two readings that still proves a register between them. Appliances are parts
+    of other meters and do not settle: they are a list of their own.
     """
     end_s = delivery_start + slot_s
     slots = []
-    for row in await db.fetch(_SQL["slot_brackets"], zone, delivery_start, end_s):
+    for row in await db.fetch(_SQL["slot_brackets"], zone, delivery_start, end_s, appliances):
         meter_id, owner, kind, *brackets = row
         around = [None if bracket is None else Reading(meter_id, *bracket) for bracket in brackets]
         start = register_at(around[0], around[1], delivery_start, gap_s)
@@ -214,7 +129,7 @@ async def ready(db: Connection, zone: int, slot_end: int) -> bool:
 async def store_slot_energy(
     db: Connection, delivery_start: int, slot_s: int, version: int, slots: Sequence[MeterSlot]
 ) -> None:
-    """Keeps one version of a slot's energy; a meter's version that is already there stands."""
+    """Keeps one version of a slot's energy, and the hour's sum; a meter's version that is already there stands."""
     columns = [
         [slot.meter_id for slot in slots],
         [slot.import_register_wh for slot in slots],
@@ -224,6 +139,12 @@ async def store_slot_energy(
         [slot.state for slot in slots],
     ]
     await db.execute(_SQL["store_slot_energy"], delivery_start, slot_s, version, *columns)
+    await db.execute(_SQL["sum_hour"], delivery_start, columns[0])
+
+
+async def finalise(db: Connection, zone: int, delivery_start: int, version: int) -> None:
+    """Says that this version of a zone's slot counts for ever; the same again changes nothing."""
+    await db.execute(_SQL["finalise"], zone, delivery_start, version)
 
 
 async def load_slot_energy(db: Connection, zone: int, delivery_start: int, version: int) -> list[MeterSlot]:
@@ -249,6 +170,6 @@ async def raw_readings(db: Connection, zone: int, from_s: int, to_s: int) -> lis
 
 __all__ = [
     "Meter", "MeterExists", "MeterSlot", "Outcome", "SlotEnergy", "State", "Taken",
-    "accept", "energy", "latest", "load_slot_energy", "meters", "raw_readings", "ready",
+    "accept", "energy", "finalise", "latest", "load_slot_energy", "meters", "raw_readings", "ready",
     "register_meter", "slot_registers", "store_slot_energy",
 ]  # fmt: skip

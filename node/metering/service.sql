@@ -1,11 +1,13 @@
 -- register_meter -- a meter that is already there is left as it is
 insert into telemetry.meters
-    (meter_id, owner, kind, plant_id, zone, driver, device, address, key, fuse_w, active)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    (meter_id, owner, kind, plant_id, zone, driver, device, address, key, fuse_w, active,
+    appliance, consumption_type, part_of)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 on conflict (meter_id) do nothing
 
 -- meters -- every argument that is null does not restrict
-select meter_id, owner, kind, plant_id, zone, driver, device, address, key, fuse_w, active
+select meter_id, owner, kind, plant_id, zone, driver, device, address, key, fuse_w, active,
+    appliance, consumption_type, part_of
 from telemetry.meters
 where ($1::bigint is null or zone = $1)
   and ($2::bytea is null or owner = $2)
@@ -14,60 +16,12 @@ where ($1::bigint is null or zone = $1)
   and (active or not $5)
 order by meter_id
 
--- lock_meters -- one writer per meter extends its chain at a time
-select meter_id, key, fuse_w
-from telemetry.meters
-where meter_id = any($1::bigint[]) and active
-order by meter_id
-for no key update
-
 -- latest -- end of each meter's chain of valid readings
 select meter_id, extract(epoch from "time")::bigint as "time", counter, import_wh, export_wh, power_w
 from telemetry.latest
 where meter_id = any($1::bigint[])
 
--- ensure_partitions -- of the given times' months, unless the default partition has taken rows of that month
-select telemetry.ensure_readings_partition(month)
-from (
-    select distinct date_trunc('month', to_timestamp(given) at time zone 'UTC') at time zone 'UTC' as month
-    from unnest($1::bigint[]) as given
-) as months
-where to_regclass('telemetry.readings_' || to_char(month at time zone 'UTC', 'YYYY_MM')) is null
-  and not exists (
-    select from telemetry.readings_default as astray
-    where astray."time" >= month and astray."time" < month + interval '1 month'
-)
-
--- store_readings -- what was already there is not in the answer; one refused before (clock ahead) may now be valid
-with given as (
-    select *, to_timestamp(time_s) as "time"
-    from unnest(
-        $1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
-        $7::bytea[], $8::bytea[], $9::text[], $10::text[]
-    ) as given (
-        meter_id, time_s, counter, import_wh, export_wh, power_w, signature, signer, state, reason
-    )
-), newest as (
-    insert into telemetry.latest as latest (meter_id, "time", counter, import_wh, export_wh, power_w)
-    select distinct on (meter_id) meter_id, "time", counter, import_wh, export_wh, power_w
-    from given
-    where state = 'VALIDATED'
-    order by meter_id, "time" desc
-    on conflict (meter_id) do update set
-        "time" = excluded."time", counter = excluded.counter, import_wh = excluded.import_wh,
-        export_wh = excluded.export_wh, power_w = excluded.power_w
-)
-insert into telemetry.readings as readings
-    (meter_id, "time", counter, import_wh, export_wh, power_w, signature, signer, state, reason)
-select meter_id, "time", counter, import_wh, export_wh, power_w, signature, signer, state, reason
-from given
-on conflict (meter_id, "time", counter) do update set
-    import_wh = excluded.import_wh, export_wh = excluded.export_wh, power_w = excluded.power_w,
-    signature = excluded.signature, signer = excluded.signer, state = excluded.state, reason = null
-    where readings.state = 'REFUSED' and excluded.state = 'VALIDATED'
-returning meter_id, extract(epoch from "time")::bigint as "time", counter
-
--- slot_brackets -- the readings around both ends of a slot, as (time, counter, import, export, power), per active meter
+-- slot_brackets -- readings around a slot's ends, as (time, counter, import, export, power), per active meter or appliance
 select m.meter_id, m.owner, m.kind,
     start_before.r as start_before, start_after.r as start_after,
     end_before.r as end_before, end_after.r as end_after
@@ -100,14 +54,14 @@ left join lateral (
     order by "time", counter
     limit 1
 ) as end_after on true
-where m.zone = $1 and m.active
+where m.zone = $1 and m.active and (m.kind = 'appliance') = $4
 order by m.meter_id
 
--- ready -- whether no active meter of the zone still lacks a valid reading at or after the time
+-- ready -- whether no active meter of the zone that settles still lacks a valid reading at or after the time
 select not exists (
     select from telemetry.meters as m
     left join telemetry.latest as l using (meter_id)
-    where m.zone = $1 and m.active and (l."time" is null or l."time" < to_timestamp($2::bigint))
+    where m.zone = $1 and m.active and m.kind <> 'appliance' and (l."time" is null or l."time" < to_timestamp($2::bigint))
 )
 
 -- store_slot_energy -- a version, once stored, stands
@@ -117,6 +71,29 @@ select meter_id, to_timestamp($1::bigint), $2, $3, import_register_wh, export_re
 from unnest($4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::text[])
     as given (meter_id, import_register_wh, export_register_wh, import_wh, export_wh, state)
 on conflict (meter_id, delivery_start, version) do nothing
+
+-- sum_hour -- of the newest versions of the slots in the hour of a delivery start
+insert into telemetry.energy_hourly as known (meter_id, hour, import_wh, export_wh, slots, proved)
+select meter_id, to_timestamp($1::bigint / 3600 * 3600), sum(import_wh), sum(export_wh), count(*),
+    count(*) filter (where state = 'VALIDATED')
+from (
+    select distinct on (meter_id, delivery_start) meter_id, import_wh, export_wh, state
+    from telemetry.slot_energy
+    where meter_id = any($2::bigint[])
+        and delivery_start >= to_timestamp($1::bigint / 3600 * 3600)
+        and delivery_start < to_timestamp($1::bigint / 3600 * 3600 + 3600)
+    order by meter_id, delivery_start, version desc
+) as newest
+group by meter_id
+on conflict (meter_id, hour) do update set
+    import_wh = excluded.import_wh, export_wh = excluded.export_wh, slots = excluded.slots, proved = excluded.proved
+
+-- finalise -- one version of a zone's slot
+update telemetry.slot_energy as e
+set final_at = clock_timestamp()
+from telemetry.meters as m
+where m.meter_id = e.meter_id and m.zone = $1 and e.delivery_start = to_timestamp($2::bigint) and e.version = $3
+    and e.final_at is null
 
 -- load_slot_energy -- of one version of a slot
 select m.meter_id, m.owner, m.kind,

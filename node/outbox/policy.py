@@ -9,7 +9,9 @@ from node.outbox.fees import WEI_PER_GWEI
 
 LINES: Final[Mapping[str, str]] = MappingProxyType(dict.fromkeys(("baseline", "attest", "issue"), "registers"))
 """Kinds that wait in one line, because each follows from the one before; every other kind has a line of its own."""
-LOOSE: Final = frozenset({"deposit", "set_mandate", "faucet"})
+LOOSE: Final = frozenset(
+    {"deposit", "set_mandate", "faucet", "create_asset", "buy_fractions", "deposit_revenue", "claim_revenue"}
+)
 """Kinds whose transactions have nothing to do with each other: one that fails holds up no other."""
 
 

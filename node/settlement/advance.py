@@ -3,7 +3,8 @@
 Each step is one look at what is known (the outbox's state, the mirrored chain) and one change in the caller's
 transaction, so it can be repeated at any time. A batch that a reorganisation removed goes back to submitted; its
 transaction is sent again by the outbox with the same bytes and number. One batch is in flight at a time, because what
-an account can be charged depends on the batch before.
+an account can be charged depends on the batch before. A slot that takes several is submitted until the last of them is
+on chain; the next one is made when the mirror shows the one before.
 
 Slots are submitted in their order, over all zones: the exchange's account lane (lane 0) takes nothing of a slot before
 the last one that it was used for. So that no slot holds up the market for ever, one that does not get on fails after
@@ -22,9 +23,10 @@ from indexer.db import Connection, queries
 from node import outbox
 from node.market import service as market
 from node.scheduler import UNREACHABLE
-from node.settlement import effects, store
+from node.settlement import batches, effects, store
+from node.settlement.batches import BatchRow, batches_of
 from node.settlement.context import BatchImpossible, GridAccountShort, SettlementContext
-from node.settlement.prepare import prepare, record
+from node.settlement.prepare import Turn, prepare, record
 from node.settlement.refused import ATTEMPTS, Tally, tally
 
 logger = logging.getLogger(__name__)
@@ -79,13 +81,13 @@ async def _guarded(db: Connection, ctx: SettlementContext, head: read.Head, row:
             await db.execute(_SQL["set_state"], row["settlement_id"], row["state"], reason)
         if not _is_overdue(row) or not (row["state_reason"] or "").startswith(type(error).__name__):
             return None
-    return await _give_up(db, row, reason)
+    return await _give_up(db, ctx, row, reason)
 
 
-async def _give_up(db: Connection, row: asyncpg.Record, reason: str) -> Change | None:
+async def _give_up(db: Connection, ctx: SettlementContext, row: asyncpg.Record, reason: str) -> Change | None:
     try:
         async with db.transaction():
-            return await _failed(db, row, f"given up after {row['age_s']} s: {reason}")
+            return await _failed(db, ctx, row, f"given up after {row['age_s']} s: {reason}")
     except Exception as error:
         _fault(error)
         logger.exception("settlement cannot be given up: zone=%d delivery_start=%d", row["zone"], row["delivery_start"])
@@ -106,100 +108,131 @@ async def _step(db: Connection, ctx: SettlementContext, head: read.Head, row: as
     try:
         if row["state"] in ("computed", "attested"):
             return await _bring(db, ctx, head, row)
-        return await _mirror(db, ctx, row)
+        return await _mirror(db, ctx, head, row)
     except BatchImpossible as error:
-        return await _failed(db, row, f"{error.code}: {error}")
+        return await _failed(db, ctx, row, f"{error.code}: {error}")
 
 
 async def _bring(db: Connection, ctx: SettlementContext, head: read.Head, row: asyncpg.Record) -> Change | None:
     """Submits the batch once all that it builds on is on chain; a reorganisation may have taken that back."""
-    attestation = await effects.standing(db, row["zone"], row["delivery_start"], row["version"], head.number)
+    attestation = await effects.standing(db, row["zones"], row["delivery_start"], row["version"], head.number)
     if attestation.failure is not None:
-        return await _failed(db, row, attestation.failure)
+        return await _failed(db, ctx, row, attestation.failure)
     if not attestation.done:
         if row["state"] == "computed":
             return None
         return await _change(db, row, "computed", "its attestation is no longer on chain")
     if row["state"] == "attested":
-        return await _submit(db, ctx, head, row)
+        return await _begin(db, ctx, head, row)
     attested = await _change(db, row, "attested")
-    return await _submit(db, ctx, head, row) or attested
+    return await _begin(db, ctx, head, row) or attested
 
 
-async def _submit(db: Connection, ctx: SettlementContext, head: read.Head, row: asyncpg.Record) -> Change | None:
+async def _begin(db: Connection, ctx: SettlementContext, head: read.Head, row: asyncpg.Record) -> Change | None:
     # Every computed slot comes to an end; a zone that is no longer served may never compute the rest of its own.
     earlier = await db.fetchrow(_SQL["earlier"], row["delivery_start"], row["age_s"] <= PATIENCE_S)
-    if earlier is not None:
+    if earlier is not None and not row["version"]:
         await _wait(db, row, f"waits for slot {earlier['delivery_start']} of zone {earlier['zone']}", logging.INFO)
         return None
-    attempts = await _attempts(db, row)
+    return await _submit(db, ctx, head, row, 0)
+
+
+async def _submit(
+    db: Connection, ctx: SettlementContext, head: read.Head, row: asyncpg.Record, ordinal: int
+) -> Change | None:
+    """Makes a batch of the settlement, its first or the one that follows those on chain."""
+    settlement_id = row["settlement_id"]
+    attempts = await _attempts(db, row, ordinal)
     if any((status.block_number or 0) > head.number for status in attempts):
         return None  # The mirror does not show yet why the last one was refused.
     refused = await _tally(db, ctx, row, attempts)
     if refused.exhausted:
         raise BatchImpossible(f"the chain refused the batch {refused.attempts} times")
+    voids = await store.voided(db, settlement_id)
+    fixed = {digest: batch for digest, batch in voids.items() if batch < ordinal or row["version"] > 0}
+    turn = Turn(settlement_id, row["zones"], ordinal, fixed, refused.withheld)
     try:
-        slot = await store.load(db, ctx, row["settlement_id"])
-        prepared = await prepare(db, ctx, slot, refused.withheld)
+        prepared = await prepare(db, ctx, await store.load(db, ctx, settlement_id), turn)
     except GridAccountShort as error:
-        if _is_overdue(row):
-            return await _failed(db, row, f"{error.code}: waited {row['age_s']} s: {error}")
+        if row["age_s"] > PATIENCE_S:
+            return await _failed(db, ctx, row, f"{error.code}: waited {row['age_s']} s: {error}")
         await _wait(db, row, str(error), logging.WARNING)
         return None
     if prepared is None:
         return None
-    await record(db, ctx, row["settlement_id"], prepared)
+    await record(db, ctx, turn, prepared)
     if prepared.batch is None:
-        return await _settle_off_chain(db, row)
+        return await _end(db, ctx, row)
     await outbox.enqueue(
         db,
-        key=_key(row, len(attempts)),
+        key=_key(row, ordinal, len(attempts)),
         kind=effects.SETTLE,
         sender=ctx.operator,
         target=ctx.deployment.address("SettlementExchange"),
         calldata=prepared.batch.call.data,
         gas_limit=prepared.batch.call.gas_limit,
     )
-    await _trades(db, row, "submitted")
+    await _trades(db, ctx, row, "submitted", ordinal)
     return _changed(row, "submitted")
 
 
-async def _mirror(db: Connection, ctx: SettlementContext, row: asyncpg.Record) -> Change | None:
-    settlement_id, sequence = row["settlement_id"], row["batch_sequence"]
-    there = await read.settled_batch(db, ctx.chain_id, sequence)
-    if there is not None and _is_ours(there, row):
-        return await _settled(db, row, there)
-    if row["state"] == "settled":
-        reason = f"a reorganisation removed block {row['block_number']}"
-        await db.execute(_SQL["removed"], settlement_id, reason)
-        await _trades(db, row, "submitted")
+async def _mirror(db: Connection, ctx: SettlementContext, head: read.Head, row: asyncpg.Record) -> Change | None:
+    """Looks where the batches stand, in their order; makes the next one when all those before it are on chain."""
+    made = await batches_of(db, row["settlement_id"])
+    for batch in made:
+        there = await read.settled_batch(db, ctx.chain_id, batch.sequence)
+        if there is None or not _is_ours(there, row):
+            return await _missing(db, ctx, row, made[batch.ordinal :], there)
+        await _place(db, row, batch, there)
+    if row["state"] != "submitted":
+        return None
+    if len(made) < row["batches"]:
+        return await _submit(db, ctx, head, row, len(made))
+    return await _end(db, ctx, row)
+
+
+async def _place(db: Connection, row: asyncpg.Record, batch: BatchRow, there: read.Batch) -> None:
+    """Takes over where a batch stands; the gas is known once the sender has the receipt."""
+    known, place = (batch.transaction_hash, batch.block_number), (there.transaction_hash, there.block_number)
+    if known == place and batch.gas_used is not None:
+        return
+    attempts = await _attempts(db, row, batch.ordinal)
+    gas_used = attempts[-1].gas_used if attempts else None
+    if known != place or gas_used is not None:
+        await batches.place(db, row["settlement_id"], batch, *place, gas_used)
+
+
+async def _missing(
+    db: Connection, ctx: SettlementContext, row: asyncpg.Record, missing: Sequence[BatchRow], there: read.Batch | None
+) -> Change | None:
+    """The first of these batches is not on chain, and so the later ones are not."""
+    first = missing[0]
+    if row["state"] == "failed":
+        return None
+    if first.block_number is not None:
+        reason = f"a reorganisation removed block {first.block_number}"
+        await batches.remove(db, row["settlement_id"], first.ordinal)
+        await db.execute(_SQL["removed"], row["settlement_id"], reason)
+        await _trades(db, ctx, row, "submitted", first.ordinal)
         return _changed(row, "submitted", reason)
-    attempts = await _attempts(db, row)
-    status = attempts[-1] if attempts else None
-    if status is not None and status.state == "failed":
-        return await _refused(db, ctx, row, attempts, status.error)
-    if there is not None:
-        return await _refused(db, ctx, row, attempts, f"batch {sequence} settled another slot")
+    attempts = await _attempts(db, row, first.ordinal)
+    if attempts and attempts[-1].state == "failed":
+        # Bytes that may still be sent must not find their number free.
+        later = [await _attempts(db, row, batch.ordinal) for batch in missing[1:]]
+        if all(others[-1].state == "failed" for others in later if others):
+            return await _refused(db, ctx, row, first, attempts, attempts[-1].error)
+    elif there is not None:
+        return await _refused(db, ctx, row, first, attempts, f"batch {first.sequence} settled another slot")
     return None
 
 
-async def _settled(db: Connection, row: asyncpg.Record, there: read.Batch) -> Change | None:
-    """Takes over where the batch stands; the gas is known once the sender has the receipt."""
-    known, place = (row["transaction_hash"], row["block_number"]), (there.transaction_hash, there.block_number)
-    if known == place and row["gas_used"] is not None:
-        return None
-    attempts = await _attempts(db, row)
-    gas_used = attempts[-1].gas_used if attempts else None
-    if known != place or gas_used is not None:
-        await db.execute(_SQL["settled"], row["settlement_id"], *place, gas_used)
-    if row["state"] == "settled":
-        return None
-    await _release(db, row, "settled")
-    return _changed(row, "settled")
-
-
 async def _refused(
-    db: Connection, ctx: SettlementContext, row: asyncpg.Record, attempts: Sequence[outbox.Status], error: str | None
+    db: Connection,
+    ctx: SettlementContext,
+    row: asyncpg.Record,
+    batch: BatchRow,
+    attempts: Sequence[outbox.Status],
+    error: str | None,
 ) -> Change:
     """The batch will not be on chain; its number is free, and another attempt may fare better."""
     before, now = [await _tally(db, ctx, row, attempts[:end]) for end in (len(attempts) - 1, len(attempts))]
@@ -207,6 +240,7 @@ async def _refused(
     excused = f"attempt {now.attempts}, an account's own doing and not counted"
     reason = f"{counted if now.counted > before.counted else excused}: {error}"
     logger.warning("settlement refused: zone=%d delivery_start=%d %s", row["zone"], row["delivery_start"], reason)
+    await batches.withdraw(db, row["settlement_id"], batch.ordinal)
     if now.exhausted:
         logger.error(
             "settlement given up: zone=%d delivery_start=%d attempts=%d counted=%d",
@@ -215,44 +249,49 @@ async def _refused(
             now.attempts,
             now.counted,
         )
-        return await _failed(db, row, reason)
-    await db.execute(_SQL["withdraw"], row["settlement_id"], "attested", reason)
-    await _trades(db, row, "pending")
-    return _changed(row, "attested", reason)
+        return await _failed(db, ctx, row, reason)
+    state = "submitted" if batch.ordinal else "attested"
+    await db.execute(_SQL["set_state"], row["settlement_id"], state, reason)
+    await _trades(db, ctx, row, "submitted" if batch.ordinal else "pending", batch.ordinal)
+    return _changed(row, state, reason)
 
 
 async def _tally(
     db: Connection, ctx: SettlementContext, row: asyncpg.Record, attempts: Sequence[outbox.Status]
 ) -> Tally:
-    traded = await db.fetch(_SQL["traded"], row["zone"], row["delivery_start"])
+    traded = await db.fetch(_SQL["traded"], row["zones"], row["delivery_start"])
     orders = {entry["account"]: entry["orders"] for entry in traded}
     return tally((status.error for status in attempts), orders, ctx.grid_account)
 
 
-async def _failed(db: Connection, row: asyncpg.Record, reason: str) -> Change:
-    """The slot will not settle: nobody's cash stays held for it."""
-    await db.execute(_SQL["withdraw"], row["settlement_id"], "failed", reason)
-    await _release(db, row, "failed")
+async def _failed(db: Connection, ctx: SettlementContext, row: asyncpg.Record, reason: str) -> Change:
+    """The slot will not settle any further: nobody's cash stays held for it. What is on chain of it stands."""
+    on_chain = [batch for batch in await batches_of(db, row["settlement_id"]) if batch.block_number is not None]
+    await batches.withdraw(db, row["settlement_id"], len(on_chain))
+    await db.execute(_SQL["failed"], row["settlement_id"], reason)
+    await _release(db, ctx, row, "failed", len(on_chain))
     return _changed(row, "failed", reason)
 
 
-async def _settle_off_chain(db: Connection, row: asyncpg.Record) -> Change:
-    """No fill and nobody owes a cash unit: there is nothing that a batch could say."""
-    await db.execute(_SQL["settled_off_chain"], row["settlement_id"])
-    await _release(db, row, "settled")
+async def _end(db: Connection, ctx: SettlementContext, row: asyncpg.Record) -> Change:
+    """All of it is on chain, or there was nothing that a batch could say: no fill, and nobody owes a cash unit."""
+    await db.execute(_SQL["settled"], row["settlement_id"])
+    await _release(db, ctx, row, "settled", len(await batches_of(db, row["settlement_id"])))
     return _changed(row, "settled")
 
 
-async def _release(db: Connection, row: asyncpg.Record, state: str) -> None:
+async def _release(db: Connection, ctx: SettlementContext, row: asyncpg.Record, state: str, on_chain: int) -> None:
     """Frees what the slot's orders had locked; its trades come to their end."""
-    await market.release_locks(db, zone=row["zone"], delivery_start=row["delivery_start"])
-    await _trades(db, row, state)
+    if row["version"]:
+        return
+    await market.release_locks(db, row["delivery_start"], row["zone"])
+    await _trades(db, ctx, row, state, on_chain)
 
 
-async def _attempts(db: Connection, row: asyncpg.Record) -> list[outbox.Status]:
-    """What became of every batch that was sent for a settlement."""
+async def _attempts(db: Connection, row: asyncpg.Record, ordinal: int) -> list[outbox.Status]:
+    """What became of everything that was sent as this batch of a settlement."""
     found: list[outbox.Status] = []
-    while (status := await outbox.find(db, _key(row, len(found)))) is not None:
+    while (status := await outbox.find(db, _key(row, ordinal, len(found)))) is not None:
         found.append(status)
     return found
 
@@ -266,19 +305,23 @@ def _is_ours(there: read.Batch, row: asyncpg.Record) -> bool:
     return (there.delivery_start, there.version) == (row["delivery_start"], row["version"])
 
 
-def _key(row: asyncpg.Record, attempt: int) -> str:
-    return effects.key(effects.SETTLE, row["zone"], row["delivery_start"], row["version"], attempt)
+def _key(row: asyncpg.Record, ordinal: int, attempt: int) -> str:
+    return effects.key(effects.SETTLE, row["zone"], row["delivery_start"], row["version"], attempt, ordinal)
 
 
-async def _trades(db: Connection, row: asyncpg.Record, state: str) -> None:
-    await db.execute(_SQL["trades_state"], row["zone"], row["delivery_start"], state, row["settlement_id"])
+async def _trades(db: Connection, ctx: SettlementContext, row: asyncpg.Record, state: str, on_chain: int) -> None:
+    """The trades of the slot, of which those in the first ``on_chain`` batches are settled. A revision moves none."""
+    if row["version"]:
+        return
+    await db.execute(_SQL["trades_state"], row["zones"], row["delivery_start"], state, row["settlement_id"], on_chain)
 
 
 async def _wait(db: Connection, row: asyncpg.Record, reason: str, level: int) -> None:
     """Says once what an attested settlement waits for."""
     if row["state_reason"] != reason:
+        state = "submitted" if row["state"] == "submitted" else "attested"
         logger.log(level, "settlement waits: zone=%d delivery_start=%d %s", row["zone"], row["delivery_start"], reason)
-        await db.execute(_SQL["set_state"], row["settlement_id"], "attested", reason)
+        await db.execute(_SQL["set_state"], row["settlement_id"], state, reason)
 
 
 async def _change(db: Connection, row: asyncpg.Record, state: str, reason: str | None = None) -> Change:

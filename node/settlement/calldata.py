@@ -35,8 +35,8 @@ def issue(meter_ids: Sequence[int]) -> Call:
 
 
 def settle(batch: bytes, fills: int, adjustments: int) -> Call:
-    """``SettlementExchange.settle``: one packed batch."""
-    data = encode_call("SettlementExchange", "settle", batch)
+    """``SettlementExchange.settleBatch``: one packed batch."""
+    data = encode_call("SettlementExchange", "settleBatch", batch)
     return Call(data, _gas(250_000, 120_000 * fills + 60_000 * adjustments))
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from contracts.addresses import Deployment
+from contracts.settlement_batch import MAX_ENTRIES
 from node.config import MarketRules
 from node.errors import GridtraceError, Refused
 
@@ -20,6 +21,8 @@ class SettlementContext:
     """Counterparty of what local trade does not cover."""
     salt_secret: bytes
     """Derives the salt of every committed reading."""
+    most_entries: int = MAX_ENTRIES
+    """Of one batch; what a slot was computed with stays with it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """How much of each trade the meters delivered.
 
-Trades are firm on money; energy tokens and the grid fee follow what was metered. Of a seller's injection and a
-buyer's withdrawal, the trades with the lowest grid fee (the most local ones) are served first, then the earlier ones.
+Trades are firm on money, the rent of a congested line included; energy tokens and the grid fee follow what was metered.
+Of a seller's injection and a buyer's withdrawal, the trades with the lowest grid fee (the most local ones) are served
+first, then the earlier ones.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +13,7 @@ from contracts.units import money_nano
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """A matched pair of orders; ``number`` is its place in the auction's sequence."""
+    """A matched pair of orders; ``number`` is its place in the sequence of the slot."""
 
     number: int
     buy_order: bytes
@@ -24,6 +25,13 @@ class Trade:
     """Received by the seller, in micro-currency per kWh."""
     fee_per_kwh: int
     """Grid fee, paid by the buyer on what is delivered, in micro-currency per kWh."""
+    rent_per_kwh: int = 0
+    """Congestion rent between the zones, paid by the buyer on the whole quantity, in micro-currency per kWh."""
+
+    @property
+    def service(self) -> tuple[int, int]:
+        """Trades are delivered, and put into batches, in this order."""
+        return self.fee_per_kwh, self.number
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,11 @@ class Delivery:
         """The grid fee on what was delivered."""
         return money_nano(self.trade.fee_per_kwh, self.delivered_wh)
 
+    @property
+    def rent_nano(self) -> int:
+        """The congestion rent on the whole quantity."""
+        return money_nano(self.trade.rent_per_kwh, self.trade.energy_wh)
+
 
 def deliver(trades: Iterable[Trade], metered: Mapping[bytes, Metered]) -> tuple[Delivery, ...]:
     """The delivered quantity of every trade, in trade order.
@@ -62,7 +75,7 @@ def deliver(trades: Iterable[Trade], metered: Mapping[bytes, Metered]) -> tuple[
     injection_wh = {account: meter.injection_wh for account, meter in proved.items()}
     withdrawal_wh = {account: meter.withdrawal_wh for account, meter in proved.items()}
     deliveries = []
-    for trade in sorted(trades, key=lambda trade: (trade.fee_per_kwh, trade.number)):
+    for trade in sorted(trades, key=lambda trade: trade.service):
         seller_left_wh = injection_wh.get(trade.seller, 0)
         buyer_left_wh = withdrawal_wh.get(trade.buyer, 0)
         delivered_wh = min(trade.energy_wh, seller_left_wh, buyer_left_wh)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from contracts.units import money_nano
-from node.settlement.delivery import Delivery, Metered
+from node.settlement.delivery import Delivery, Metered, Trade
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ class Line:
     trade_money_nano: int = 0
     grid_fee_nano: int = 0
     """Paid, as a positive number."""
+    rent_nano: int = 0
+    """Congestion rent, paid, as a positive number."""
     imbalance_money_nano: int = 0
     missing: bool = False
 
@@ -63,6 +65,20 @@ def imbalance_prices(clearing_price_per_kwh: int | None, long_per_kwh: int, shor
         return Prices((long_per_kwh + short_per_kwh) // 2, long_per_kwh, short_per_kwh)
     local_per_kwh = min(max(clearing_price_per_kwh, long_per_kwh), short_per_kwh)
     return Prices(local_per_kwh, long_per_kwh, short_per_kwh)
+
+
+def local_price(clearing_prices: Iterable[int | None], trades: Iterable[Trade]) -> int | None:
+    """What energy was worth in a slot, in micro-currency per kWh: the price of its auction where there is one.
+
+    Else, of trades at several prices, their mean weighted by energy, rounded down; None when nothing was traded.
+    """
+    prices = {price for price in clearing_prices if price is not None}
+    if len(prices) == 1:
+        return prices.pop()
+    traded = [(trade.energy_wh, trade.price_per_kwh) for trade in trades]
+    if not traded:
+        return None
+    return sum(money_nano(price, energy_wh) for energy_wh, price in traded) // sum(energy_wh for energy_wh, _ in traded)
 
 
 def largest_remainder(total: int, weights: Sequence[int]) -> list[int]:
@@ -104,6 +120,7 @@ class _Position:
     sold_wh: int = 0
     money_nano: int = 0
     fee_nano: int = 0
+    rent_nano: int = 0
 
 
 @dataclass(slots=True)
@@ -123,6 +140,7 @@ def _positions(deliveries: Iterable[Delivery]) -> dict[bytes, _Position]:
         buyer.bought_wh += trade.energy_wh
         buyer.money_nano -= delivery.value_nano
         buyer.fee_nano += delivery.fee_nano
+        buyer.rent_nano += delivery.rent_nano
         seller = positions.setdefault(trade.seller, _Position())
         seller.sold_wh += trade.energy_wh
         seller.money_nano += delivery.value_nano
@@ -161,6 +179,7 @@ def _price(lines: Iterable[_Open], prices: Prices) -> tuple[Line, ...]:
             netted_wh=line.netted_wh,
             trade_money_nano=line.position.money_nano,
             grid_fee_nano=line.position.fee_nano,
+            rent_nano=line.position.rent_nano,
             imbalance_money_nano=_money(line, prices),
             missing=line.meter.missing,
         )

@@ -1,7 +1,9 @@
 """What a slot's meters say of its accounts, and which of them count."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
+
+from eth_hash.auto import keccak
 
 from node.metering.readings import State
 from node.metering.service import MeterSlot
@@ -51,3 +53,10 @@ def reading_leaves(secret: bytes, delivery_start: int, version: int, meters: Ite
         for meter in proved(meters)
     ]
     return merkle.leaves(secret, slots)
+
+
+def roots(by_zone: Sequence[tuple[int, bytes]]) -> bytes:
+    """What commits to all readings of an area: the root of its one zone, else a hash of the zones' roots."""
+    if len(by_zone) == 1:
+        return by_zone[0][1]
+    return keccak(b"".join(zone.to_bytes(4, "big") + root for zone, root in sorted(by_zone)))

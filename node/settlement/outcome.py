@@ -1,14 +1,20 @@
 """A slot's settlement as one value: computed by the node, and again by whoever audits it."""
 
 import hashlib
-from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Final
 
+from contracts.settlement_batch import MAX_ENTRIES
 from contracts.units import WH_PER_KWH
 from node.settlement.delivery import Delivery, Metered, Trade, deliver
+from node.settlement.difference import Before, difference
 from node.settlement.imbalance import Imbalance, Line, Prices, settle_imbalance
-from node.settlement.netting import Netting, net
+from node.settlement.netting import Netting, adjustment_parts, net
+from node.settlement.split import Chunks, chunks
 
+NO_VOIDS: Final[Mapping[bytes, int]] = MappingProxyType({})
 _ENERGY_BYTES = 8
 _MONEY_BYTES = 16
 
@@ -27,6 +33,10 @@ class Outcome:
     readings_root: bytes
     accounts: tuple[Line, ...]
     """Every account's line, the grid account's with its remainder in it: money sums to zero."""
+    chunks: Chunks = ()
+    """The trades of each batch of the slot's first settlement."""
+    uncovered: Mapping[bytes, int] = field(default_factory=dict)
+    """Cash units of each account that earlier versions could not charge and that this one does not give back."""
 
     @property
     def delivered_wh(self) -> int:
@@ -59,49 +69,75 @@ class Slot:
     prices: Prices
     readings_root: bytes
     grid_account: bytes
+    most_entries: int = MAX_ENTRIES
+    """Of one batch."""
+    before: Before | None = None
+    """What the version before has settled; the first version has none."""
+    together: tuple[int, ...] = ()
+    """The zones that were cleared together under the name ``zone``, where they are more than that one."""
 
-    def settle(self, voided: Container[bytes] = frozenset()) -> Outcome:
-        """The settlement without the trades of the orders named in ``voided``."""
+    @property
+    def zones(self) -> list[int]:
+        """All zones of the slot, ascending."""
+        return sorted(self.together) or [self.zone]
+
+    def settle(self, voids: Mapping[bytes, int] = NO_VOIDS) -> Outcome:
+        """The settlement without what is void: orders, and the first batch that goes without each."""
         return settle(
             zone=self.zone,
             delivery_start=self.delivery_start,
             version=self.version,
-            trades=self.kept(voided),
+            trades=self.trades,
             metered=self.metered,
             prices=self.prices,
             readings_root=self.readings_root,
             grid_account=self.grid_account,
+            voids=voids,
+            most_entries=self.most_entries,
+            before=self.before,
         )
-
-    def kept(self, voided: Container[bytes]) -> list[Trade]:
-        """The trades of which neither order is voided."""
-        return [trade for trade in self.trades if trade.buy_order not in voided and trade.sell_order not in voided]
 
 
 def settle(
     zone: int,
     delivery_start: int,
     version: int,
-    trades: Iterable[Trade],
+    trades: Sequence[Trade],
     metered: Mapping[bytes, Metered],
     prices: Prices,
     readings_root: bytes,
     grid_account: bytes,
+    voids: Mapping[bytes, int] = NO_VOIDS,
+    most_entries: int = MAX_ENTRIES,
+    before: Before | None = None,
 ) -> Outcome:
     """The settlement of one slot. The same arguments always give the same value and the same hash."""
-    deliveries = deliver(trades, metered)
+    batches = chunks(trades, voids, most_entries)
+    deliveries = deliver([trade for chunk in batches for trade in chunk], metered)
+    delivered = {delivery.trade.number: delivery for delivery in deliveries}
     imbalance = settle_imbalance(deliveries, metered, prices)
-    return Outcome(
+    ordered = [[delivered[number] for number in sorted(trade.number for trade in chunk)] for chunk in batches]
+    outcome = Outcome(
         zone=zone,
         delivery_start=delivery_start,
         version=version,
         deliveries=deliveries,
         imbalance=imbalance,
-        netting=net(deliveries, imbalance, grid_account),
+        netting=net(ordered, imbalance, grid_account, most_entries),
         prices=prices,
         readings_root=readings_root,
         accounts=_with_grid(imbalance, grid_account),
+        chunks=batches,
     )
+    return outcome if before is None else _revised(outcome, before, grid_account, most_entries)
+
+
+def _revised(outcome: Outcome, before: Before, grid_account: bytes, most_entries: int) -> Outcome:
+    """The same outcome, of which only what differs from the version before is still to be settled."""
+    change = difference(outcome.accounts, before)
+    parts = adjustment_parts(change.money_nano, grid_account, most_entries)
+    netting = replace(outcome.netting, parts=tuple(parts), is_difference=True)
+    return replace(outcome, netting=netting, chunks=(), uncovered=change.uncovered)
 
 
 def carbon_offset_g(delivered_wh: int, carbon_g_per_kwh: int) -> int:
@@ -118,6 +154,8 @@ def result_hash(outcome: Outcome) -> bytes:
     parts.append(_numbers(4, len(outcome.deliveries), len(outcome.accounts)))
     parts.extend(_delivery(delivery) for delivery in outcome.deliveries)
     parts.extend(_line(line) for line in outcome.accounts)
+    if outcome.netting.rent_nano:
+        parts.extend(_numbers(_MONEY_BYTES, delivery.rent_nano) for delivery in outcome.deliveries)
     return hashlib.sha256(b"".join(parts)).digest()
 
 

@@ -48,12 +48,25 @@ class SettlementRow:
     price_long_per_kwh: int
     price_short_per_kwh: int
     grid_fee_nano: int
+    rent_nano: int
     residue_nano: int
     missing_meters: int
     readings_root: bytes
     result_hash: bytes
     computed_at: datetime
     settled_at: datetime | None
+    final_at: datetime | None
+    batches: int
+    most_entries: int
+    previous_id: int | None
+    zones: list[int]
+
+    @property
+    def kind(self) -> str:
+        """Which version it is: a slot's provisional one, a revision, or one that nothing follows any more."""
+        if self.final_at is not None:
+            return "final"
+        return "revision" if self.version else "provisional"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +82,25 @@ class AccountRow:
     netted_wh: int
     trade_money_nano: int
     grid_fee_nano: int
+    rent_nano: int
     imbalance_money_nano: int
+    uncovered: int
+    """Cash units that earlier versions could not charge and that this one does not give back."""
     state: str
     shortfall: int
     """Cash units that mandate or cash did not cover."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementBatch:
+    """One of the batches by which a settlement came on chain; without a block it is on its way."""
+
+    ordinal: int
+    batch_sequence: int
+    transaction_hash: bytes | None
+    block_number: int | None
+    gas_used: int | None
+    batch: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +137,22 @@ async def settlement(db: Connection, zone: int, delivery_start: int) -> Settleme
     return SettlementRow(**dict(row))
 
 
+async def settlement_of(db: Connection, zone: int, delivery_start: int) -> SettlementRow:
+    """The newest version of the settlement that a zone's slot is in, its own or its area's. Raises NoSettlement."""
+    area: int | None = await db.fetchval(_SQL["area"], zone, delivery_start)
+    return await settlement(db, zone if area is None else area, delivery_start)
+
+
+async def versions(db: Connection, zone: int, delivery_start: int) -> list[SettlementRow]:
+    """All versions of a slot's settlement, the first one first."""
+    return [SettlementRow(**dict(row)) for row in await db.fetch(_SQL["versions"], zone, delivery_start)]
+
+
+async def batches(db: Connection, settlement_id: int) -> list[SettlementBatch]:
+    """The batches of a settlement that were made, in their order."""
+    return [SettlementBatch(*row) for row in await db.fetch(_SQL["batches"], settlement_id)]
+
+
 async def accounts(db: Connection, settlement_id: int, account: bytes | None = None) -> list[AccountRow]:
     """The accounts of a settlement, or the one asked for."""
     rows = await db.fetch(_SQL["accounts"], settlement_id, account)
@@ -124,7 +168,7 @@ async def reading_proof(
         NoSettlement: the slot is not settled.
         NoReading: nothing was proved for the meter, or it is another owner's.
     """
-    settled = await settlement(db, zone, delivery_start)
+    settled = await settlement_of(db, zone, delivery_start)
     stored = await metering.load_slot_energy(db, zone, delivery_start, settled.version)
     meters = participants(stored)
     known = {meter.meter_id: meter for meter in proved(meters)}
@@ -135,4 +179,4 @@ async def reading_proof(
     leaves = reading_leaves(salt_secret, delivery_start, settled.version, meters)
     salt = merkle.salt(salt_secret, slot)
     leaf = merkle.leaf(slot, salt)
-    return ReadingProof(slot, salt, leaf, tuple(merkle.proof(leaves, leaf)), settled.readings_root)
+    return ReadingProof(slot, salt, leaf, tuple(merkle.proof(leaves, leaf)), merkle.root(leaves))

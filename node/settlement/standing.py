@@ -1,6 +1,6 @@
 """Where the accounts of a slot stand at the exchange, as mirrored: what settles their orders, what can be charged."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from contracts.typed_data import Order
@@ -30,11 +30,13 @@ class Snapshot:
     """What each account can be charged before the fills of the slot are settled."""
 
 
-async def read(db: Connection, chain_id: int, slot: Slot, orders: Iterable[Order]) -> Snapshot | None:
+async def read(
+    db: Connection, chain_id: int, slot: Slot, zones: Collection[int], orders: Iterable[Order]
+) -> Snapshot | None:
     """Everybody's standing for a slot, or None when the mirror moved on in between: the next look is of one block."""
     accounts = {account for trade in slot.trades for account in (trade.buyer, trade.seller)}
-    accounts |= {slot.grid_account, *slot.metered}
-    rows = await db.fetch(_SQL["accounts"], chain_id, list(accounts), slot.delivery_start, slot.zone)
+    accounts |= {slot.grid_account, *slot.metered, *(slot.before.money_nano if slot.before else ())}
+    rows = await db.fetch(_SQL["accounts"], chain_id, list(accounts), slot.delivery_start, list(zones))
     keys = sorted({(order.trader, order.lane) for order in orders})
     lanes = await db.fetch(_SQL["lanes"], chain_id, [key[0] for key in keys], [key[1] for key in keys])
     if len({row["block_hash"] for row in (*rows, *lanes)}) != 1:

@@ -31,7 +31,7 @@ left join lateral (
 left join lateral (
     select sum(o.locked_cash) as cash
     from trading.orders o
-    where o.trader = asked.account and o.locked_cash > 0 and (o.zone, o.delivery_start) <> ($4, to_timestamp($3))
+    where o.trader = asked.account and o.locked_cash > 0 and (o.delivery_start <> to_timestamp($3) or o.zone <> all($4::bigint[]))
       -- What is settled on chain has left the cash already; its lock is freed a moment later.
       and not exists (
           select from blockchain.settled_orders s

@@ -1,6 +1,8 @@
 """Keeps what was computed of a slot, and gives back what it was computed from."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+
+import asyncpg
 
 from indexer.db import Connection, queries
 from node.config import MarketRules
@@ -8,6 +10,7 @@ from node.errors import NotFound
 from node.metering import service as metering
 from node.settlement.context import OutcomeChanged, SettlementContext
 from node.settlement.delivery import Trade
+from node.settlement.difference import Before
 from node.settlement.imbalance import Line, Prices
 from node.settlement.meters import by_account, participants
 from node.settlement.outcome import Outcome, Slot, carbon_offset_g, result_hash
@@ -15,35 +18,51 @@ from node.settlement.outcome import Outcome, Slot, carbon_offset_g, result_hash
 _SQL = queries(__name__)
 
 
-async def insert(db: Connection, rules: MarketRules, outcome: Outcome, missing: int) -> int:
-    """Stores a computed settlement and what its trades delivered; returns its id."""
-    settlement_id: int = await db.fetchval(_SQL["insert_settlement"], *_settlement_row(outcome), missing)
-    await _store_lines(db, rules, settlement_id, outcome)
+async def insert(
+    db: Connection, ctx: SettlementContext, slot: Slot, outcome: Outcome, missing: int, previous_id: int | None = None
+) -> int:
+    """Stores a computed settlement and, of a slot's first, what its trades delivered; returns its id."""
+    row = (*_settlement_row(outcome), missing, slot.most_entries, previous_id, slot.zones)
+    settlement_id: int = await db.fetchval(_SQL["insert_settlement"], *row)
+    await _store_accounts(db, settlement_id, outcome)
+    if previous_id is None:
+        await _store_deliveries(db, ctx.rules, slot.zones, outcome)
     return settlement_id
 
 
 async def replace(
-    db: Connection, rules: MarketRules, settlement_id: int, outcome: Outcome, voids: Mapping[bytes, str]
+    db: Connection, ctx: SettlementContext, settlement_id: int, zones: Collection[int], outcome: Outcome
 ) -> None:
     """Puts the outcome without the voided orders in the place of the last one."""
     await db.execute(_SQL["replace_settlement"], *_settlement_row(outcome))
     await db.execute(_SQL["forget_accounts"], settlement_id)
-    await _store_lines(db, rules, settlement_id, outcome)
-    await db.execute(_SQL["store_no_delivery"], outcome.zone, outcome.delivery_start, list(voids))
+    await _store_accounts(db, settlement_id, outcome)
+    await _store_deliveries(db, ctx.rules, zones, outcome)
+    delivered = [delivery.trade.number for delivery in outcome.deliveries]
+    await db.execute(_SQL["store_no_delivery"], zones, outcome.delivery_start, delivered)
 
 
 async def record_voids(
-    db: Connection, settlement_id: int, voids: Mapping[bytes, str], block_number: int, block_hash: bytes
+    db: Connection, settlement_id: int, voids: Mapping[bytes, str], batch: int, block_number: int, block_hash: bytes
 ) -> None:
-    """Stores the voided orders with their reasons and the block they were judged at, instead of any before."""
-    await db.execute(_SQL["forget_voids"], settlement_id)
-    rows = [(settlement_id, digest, reason, block_number, block_hash) for digest, reason in voids.items()]
+    """Stores the orders that fell out with a batch, why, and the block they were judged at, instead of any before."""
+    await db.execute(_SQL["forget_voids"], settlement_id, batch)
+    rows = [(settlement_id, digest, reason, block_number, block_hash, batch) for digest, reason in voids.items()]
     await db.executemany(_SQL["record_void"], rows)
 
 
-async def voided(db: Connection, settlement_id: int) -> dict[bytes, str]:
-    """The voided orders of a settlement and their reasons."""
-    return {row["digest"]: row["reason"] for row in await db.fetch(_SQL["voids"], settlement_id)}
+async def record_batch(
+    db: Connection, settlement_id: int, zones: Collection[int], outcome: Outcome, batch: int
+) -> None:
+    """Which trades a batch settles, and how many batches there are."""
+    numbers = [trade.number for trade in outcome.chunks[batch]] if batch < len(outcome.chunks) else []
+    await db.execute(_SQL["batches"], settlement_id, len(outcome.netting.parts))
+    await db.execute(_SQL["trades_batch"], zones, outcome.delivery_start, batch, numbers)
+
+
+async def voided(db: Connection, settlement_id: int) -> dict[bytes, int]:
+    """The voided orders of a settlement, or of the version that it revises, and the first batch without each."""
+    return {row["digest"]: row["batch"] for row in await db.fetch(_SQL["voids"], settlement_id)}
 
 
 async def load(db: Connection, ctx: SettlementContext, settlement_id: int) -> Slot:
@@ -56,55 +75,56 @@ async def load(db: Connection, ctx: SettlementContext, settlement_id: int) -> Sl
     if row is None:
         raise NotFound(f"there is no settlement {settlement_id}")
     zone, delivery_start, version = row["zone"], row["delivery_start"], row["version"]
-    meters = await metering.load_slot_energy(db, zone, delivery_start, version)
+    zones = row["zones"]
+    meters = [meter for each in zones for meter in await metering.load_slot_energy(db, each, delivery_start, version)]
     slot = Slot(
         zone=zone,
         delivery_start=delivery_start,
         version=version,
-        trades=await trades_of(db, zone, delivery_start),
+        trades=await trades_of(db, zones, delivery_start),
         metered=by_account(participants(meters)),
         prices=Prices(row["price_local_per_kwh"], row["price_long_per_kwh"], row["price_short_per_kwh"]),
         readings_root=row["readings_root"],
         grid_account=ctx.grid_account,
+        most_entries=row["most_entries"],
+        before=None if row["previous_id"] is None else await before(db, row["previous_id"]),
+        together=tuple(zones),
     )
     if result_hash(slot.settle(await voided(db, settlement_id))) != row["result_hash"]:
         raise OutcomeChanged(f"settlement {settlement_id} no longer follows from its trades and slot energy")
     return slot
 
 
-async def trades_of(db: Connection, zone: int, delivery_start: int) -> tuple[Trade, ...]:
-    """The stored trades of a slot, in the auction's sequence."""
-    rows = await db.fetch(_SQL["trades"], zone, delivery_start)
-    return tuple(
-        Trade(
-            number=row["trade_number"],
-            buy_order=row["buy_order"],
-            sell_order=row["sell_order"],
-            buyer=row["buyer"],
-            seller=row["seller"],
-            energy_wh=row["energy_wh"],
-            price_per_kwh=row["price_per_kwh"],
-            fee_per_kwh=row["grid_fee_per_kwh"],
-        )
-        for row in rows
+async def before(db: Connection, settlement_id: int) -> Before:
+    """What a version has settled, which a later one settles the difference to."""
+    return before_of(await db.fetch(_SQL["settled_money"], settlement_id))
+
+
+def before_of(rows: Sequence[asyncpg.Record]) -> Before:
+    return Before(
+        money_nano={row["account"]: int(row["money_nano"]) for row in rows},
+        uncovered={row["account"]: int(row["uncovered"]) for row in rows if row["uncovered"]},
     )
 
 
-async def _store_lines(db: Connection, rules: MarketRules, settlement_id: int, outcome: Outcome) -> None:
-    accounts = [(settlement_id, *_account_row(line)) for line in outcome.accounts]
-    await db.executemany(_SQL["insert_accounts"], accounts)
-    deliveries = [
-        (
-            outcome.zone,
-            outcome.delivery_start,
-            item.trade.number,
-            item.delivered_wh,
-            item.fee_nano,
-            carbon_offset_g(item.delivered_wh, rules.carbon_g_per_kwh),
-        )
-        for item in outcome.deliveries
-    ]
-    await db.executemany(_SQL["store_delivery"], deliveries)
+async def trades_of(db: Connection, zones: Collection[int], delivery_start: int) -> tuple[Trade, ...]:
+    """The stored trades of a slot, in its sequence."""
+    return tuple(Trade(**dict(row)) for row in await db.fetch(_SQL["trades"], list(zones), delivery_start))
+
+
+async def _store_accounts(db: Connection, settlement_id: int, outcome: Outcome) -> None:
+    rows = [_account_row(line, outcome) for line in outcome.accounts]
+    await db.execute(_SQL["insert_accounts"], settlement_id, *map(list, zip(*rows, strict=True)))
+
+
+async def _store_deliveries(db: Connection, rules: MarketRules, zones: Collection[int], outcome: Outcome) -> None:
+    columns = (
+        [item.trade.number for item in outcome.deliveries],
+        [item.delivered_wh for item in outcome.deliveries],
+        [item.fee_nano for item in outcome.deliveries],
+        [carbon_offset_g(item.delivered_wh, rules.carbon_g_per_kwh) for item in outcome.deliveries],
+    )
+    await db.execute(_SQL["store_deliveries"], list(zones), outcome.delivery_start, *columns)
 
 
 def _settlement_row(outcome: Outcome) -> tuple[bytes | int, ...]:
@@ -121,13 +141,15 @@ def _settlement_row(outcome: Outcome) -> tuple[bytes | int, ...]:
         outcome.prices.long_per_kwh,
         outcome.prices.short_per_kwh,
         outcome.netting.grid_fee_nano,
+        outcome.netting.rent_nano,
         outcome.netting.residue_nano,
         outcome.readings_root,
         result_hash(outcome),
+        len(outcome.netting.parts),
     )
 
 
-def _account_row(line: Line) -> tuple[bytes | int | str, ...]:
+def _account_row(line: Line, outcome: Outcome) -> tuple[bytes | int | str, ...]:
     return (
         line.account,
         line.bought_wh,
@@ -138,6 +160,8 @@ def _account_row(line: Line) -> tuple[bytes | int | str, ...]:
         line.netted_wh,
         line.trade_money_nano,
         line.grid_fee_nano,
+        line.rent_nano,
         line.imbalance_money_nano,
+        outcome.uncovered.get(line.account, 0),
         "missing" if line.missing else "metered",
     )

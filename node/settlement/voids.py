@@ -11,8 +11,8 @@ from typing import Final
 
 from contracts.settlement_batch import ACCOUNT_LANE, ACCOUNT_LANE_WH
 from contracts.typed_data import Order
-from node.settlement.netting import BUY, OrderFill
-from node.settlement.outcome import Outcome, Slot
+from node.settlement.netting import BUY, OrderFill, Part
+from node.settlement.outcome import NO_VOIDS, Outcome, Slot
 
 
 class Reason(StrEnum):
@@ -75,26 +75,40 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The voided orders, each with its reason, and what follows without them."""
+    """The orders that fall out with a batch, each with its reason, and what follows without them."""
 
     voids: Mapping[bytes, Reason]
     outcome: Outcome
+    batch: int = 0
+
+    @property
+    def part(self) -> Part | None:
+        """What the batch settles; None when the ones before have settled all there is."""
+        parts = self.outcome.netting.parts
+        return parts[self.batch] if self.batch < len(parts) else None
 
 
-def judge(slot: Slot, orders: Mapping[bytes, Order], exchange: Exchange) -> Judgement:
-    """Voids orders until the exchange would take all that are left.
+def judge(
+    slot: Slot,
+    orders: Mapping[bytes, Order],
+    exchange: Exchange,
+    batch: int = 0,
+    before: Mapping[bytes, int] = NO_VOIDS,
+) -> Judgement:
+    """Voids orders until the exchange would take all that are left in a batch of the slot.
 
-    Orders that are void whatever the amounts go first. Then one at a time: what is left may suffice for the next.
+    ``before`` are the orders that fell out with the batches before, which are settled and stay as they are. Orders that
+    are void whatever the amounts go first. Then one at a time: what is left may suffice for the next.
 
     Raises:
         KeyError: a traded order is not among ``orders``.
     """
     voids: dict[bytes, Reason] = {}
     while True:
-        outcome = slot.settle(voids)
-        refused = refusals(outcome.netting.fills, orders, exchange)
+        found = Judgement(voids, slot.settle({**before, **dict.fromkeys(voids, batch)}), batch)
+        refused = refusals(found.part.fills, orders, exchange) if found.part else {}
         if not refused:
-            return Judgement(voids, outcome)
+            return found
         certain = {digest: reason for digest, reason in refused.items() if reason not in _DEPENDS_ON_MEANS}
         voids |= certain or dict([next(iter(refused.items()))])
 

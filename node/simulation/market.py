@@ -6,18 +6,16 @@ from typing import Final, Literal
 
 import numpy as np
 
-from contracts.units import money_nano
 from node.config import MarketRules
 from node.market.auction import AuctionResult, Book, Side, clear
-from node.settlement.delivery import Delivery, Metered, Trade, deliver
-from node.settlement.imbalance import Imbalance, imbalance_prices, settle_imbalance
+from node.settlement.columns import MeterColumns, TradeColumns, settle
+from node.settlement.imbalance import imbalance_prices
 from node.simulation.population import Int64s, Population
 from node.simulation.strategy import Lesson, Reservations, Strategy
 
 Forecast = Literal["perfect", "yesterday"]
 
 PERCENT: Final = 100
-_ACCOUNT_BYTES: Final = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,69 +99,42 @@ def _settled(
     rules: MarketRules,
 ) -> SlotResult:
     net_wh = population.net_wh[row]
-    deliveries = deliver(_trades(result, buyers, sellers, rules.grid_fee_per_kwh), _metered(net_wh))
+    trades = _trades(result, buyers, sellers, rules.grid_fee_per_kwh)
+    meters = MeterColumns(np.maximum(-net_wh, 0), np.maximum(net_wh, 0), np.zeros(len(net_wh), dtype=np.bool_))
     prices = imbalance_prices(result.price_per_kwh, rules.price_long_per_kwh, rules.price_short_per_kwh)
-    settled = settle_imbalance(deliveries, _metered(net_wh), prices)
+    settled = settle(trades, meters, prices)
     needed_wh, spare_wh = int(net_wh[net_wh > 0].sum()), -int(net_wh[net_wh < 0].sum())
     return SlotResult(
         start_s=population.start_s + (row - population.first_slot) * population.slot_s,
         price_per_kwh=result.price_per_kwh,
         traded_wh=result.matched_wh,
-        delivered_wh=sum(delivery.delivered_wh for delivery in deliveries),
-        netted_wh=sum(line.netted_wh for line in settled.lines if line.imbalance_wh > 0),
+        delivered_wh=int(settled.delivered_wh.sum()),
+        netted_wh=int(settled.netted_wh[settled.imbalance_wh > 0].sum()),
         grid_import_wh=max(0, needed_wh - spare_wh),
         grid_export_wh=max(0, spare_wh - needed_wh),
         load_wh=int(population.load_wh[row].sum()),
         production_wh=int(population.production_wh[row].sum()),
         best_wh=min(needed_wh, spare_wh),
-        gain_nano=_gain(deliveries, limits, rules.grid_fee_per_kwh),
+        gain_nano=_gain(trades, settled.delivered_wh, limits),
         best_gain_nano=_best_gain(net_wh, limits, rules.grid_fee_per_kwh),
-        money_nano=_money(settled, len(net_wh)),
+        money_nano=settled.money_nano,
         grid_money_nano=settled.grid_money_nano,
-        fee_nano=sum(line.grid_fee_nano for line in settled.lines),
+        fee_nano=int(settled.grid_fee_nano.sum()),
     )
 
 
-def _account(participant: int) -> bytes:
-    return participant.to_bytes(_ACCOUNT_BYTES, "big")
+def _trades(result: AuctionResult, buyers: Int64s, sellers: Int64s, fee_per_kwh: int) -> TradeColumns:
+    """Everybody has one order, named by his own number."""
+    pairs = result.trades
+    buyer, seller = buyers[pairs.buy], sellers[pairs.sell]
+    price = np.full(len(buyer), result.price_per_kwh or 0, dtype=np.int64)
+    fee = np.full(len(buyer), fee_per_kwh, dtype=np.int64)
+    return TradeColumns(buyer, seller, buyer, seller, pairs.energy_wh, price, fee, np.zeros_like(price))
 
 
-def _trades(result: AuctionResult, buyers: Int64s, sellers: Int64s, fee_per_kwh: int) -> list[Trade]:
-    if result.price_per_kwh is None:
-        return []
-    columns = (buyers[result.trades.buy].tolist(), sellers[result.trades.sell].tolist())
-    pairs = zip(*columns, result.trades.energy_wh.tolist(), strict=True)
-    return [
-        Trade(number, b"", b"", _account(buyer), _account(seller), energy_wh, result.price_per_kwh, fee_per_kwh)
-        for number, (buyer, seller, energy_wh) in enumerate(pairs)
-    ]
-
-
-def _metered(net_wh: Int64s) -> dict[bytes, Metered]:
-    return {
-        _account(participant): Metered(injection_wh=max(0, -net), withdrawal_wh=max(0, net))
-        for participant, net in enumerate(net_wh.tolist())
-    }
-
-
-def _money(settled: Imbalance, count: int) -> Int64s:
-    money = np.zeros(count, dtype=np.int64)
-    for line in settled.lines:
-        received = line.trade_money_nano - line.grid_fee_nano + line.imbalance_money_nano
-        money[int.from_bytes(line.account, "big")] = received
-    return money
-
-
-def _gain(deliveries: tuple[Delivery, ...], limits: Reservations, fee_per_kwh: int) -> int:
-    return sum(
-        money_nano(
-            int(limits.value_per_kwh[int.from_bytes(delivery.trade.buyer, "big")])
-            - int(limits.cost_per_kwh[int.from_bytes(delivery.trade.seller, "big")])
-            - fee_per_kwh,
-            delivery.delivered_wh,
-        )
-        for delivery in deliveries
-    )
+def _gain(trades: TradeColumns, delivered_wh: Int64s, limits: Reservations) -> int:
+    worth = limits.value_per_kwh[trades.buyer] - limits.cost_per_kwh[trades.seller] - trades.fee_per_kwh
+    return int((worth * delivered_wh).sum())
 
 
 def _best_gain(net_wh: Int64s, limits: Reservations, fee_per_kwh: int) -> int:

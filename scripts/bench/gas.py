@@ -205,7 +205,7 @@ class Ours:
         plan = Plan(self._sequence, start, 0, tuple(orders), sections, ())
         self._sequence += 1
         self.world.evm.warp(max(self.world.evm.time_s, start + SLOT_S))
-        return self._send(OPERATOR, "SettlementExchange", "settle", plan.packed())
+        return self._send(OPERATOR, "SettlementExchange", "settleBatch", plan.packed())
 
     def _send(self, sender: bytes, contract: str, function: str, *arguments: Any) -> int:
         return self.world.send(sender, contract, function, *arguments).gas

@@ -1,8 +1,9 @@
 """Mutation: does a fault in a contract turn a test red?
 
 A sample of the mutants of ``mutants.OPERATORS``, drawn by a seed and spread over the contracts, is tried in a copy of
-the project: forge's tests first (without the gas figures, whose bars a fault may move), and where they stay green the
-Python tests that run the mutant's own bytecode. What neither sees survives, and survivors.toml says why it may.
+the project: first forge's tests of the contract's folder (``CONCERNS``; without the gas figures, whose bars a fault may
+move), and where they stay green and the contract has a model in Python, the Python tests on the mutant's own bytecode.
+What neither sees survives, and survivors.toml says why it may.
 """
 
 import os
@@ -26,6 +27,18 @@ MUTANT_TIMEOUT_S: Final = 900
 COPIED: Final = ("contracts", "tests", "scripts", "foundry.toml", "pyproject.toml", "package.json")
 LINKED: Final = ("node_modules", ".venv")
 FORGE_TESTS: Final = (str(FORGE), "test", "--no-match-contract", "Gas", "--fail-fast")
+CONCERNS: Final = {
+    "assets": "Asset*",
+    "escrow": "Escrow*",
+    "governance": "Governance*",
+    "market": "{Adjust,Attacks,Differential,Energy,Exchange,Invariant,Ledger,Registry,Settle,TradingMandates,Vault}*",
+    "provenance": "{Carbon,Certificates,Products,Provenance}*",
+    "registry": "{Registry,Governance,Ledger,Vault}*",
+    "staking": "Staking*",
+    "token": "{EnergyToken,Trace,PaymentToken,Governance,Vault}*",
+}
+"""Of every folder of contracts/src, the names of the test files that look at it."""
+MODELLED: Final = "contracts/src/market/"
 NO_TESTS: Final = 5
 """pytest's exit code where there is no test."""
 PYTHON_TESTS: Final = ("-m", "pytest", "tests/contracts", "-q", "-x", "-p", "no:cacheprovider")
@@ -118,14 +131,20 @@ def try_one(project: Path, mutant: Mutant) -> str:
     original = path.read_text()
     path.write_text(mutant.apply(original))
     try:
-        forge = _noticed(FORGE_TESTS, project)
+        forge = _noticed((*FORGE_TESTS, "--match-path", tests_of(mutant.path)), project)
         if forge is not None and "Compiler run failed" in forge:
             return "does not compile"
         if forge is not None:
             return "forge"
-        return "python" if _python_notices(project) else "survived"
+        seen = mutant.path.startswith(MODELLED) and _python_notices(project)
+        return "python" if seen else "survived"
     finally:
         path.write_text(original)
+
+
+def tests_of(path: str) -> str:
+    """A pattern for the test files that look at a source file."""
+    return f"tests/contracts/forge/{CONCERNS[path.split('/')[2]]}.t.sol"
 
 
 def _noticed(command: Sequence[str], project: Path) -> str | None:

@@ -63,7 +63,7 @@ class Duel:
 
     def settle(self, sender: bytes, packed: bytes) -> str:
         """The verdict: "" or the name of the error. Raises Differ."""
-        outcome = self.evm.transact(sender, self.exchange, encode_call(CONTRACT, "settle", packed))
+        outcome = self.evm.transact(sender, self.exchange, encode_call(CONTRACT, "settleBatch", packed))
         given = "settled" if outcome.ok else str(outcome.revert)
         try:
             events = self.model.settle(sender, self.evm.time_s, packed)

@@ -27,7 +27,7 @@ def test_17_settle__a_section_of_a_full_book_for_every_fill__fits_a_transaction(
         assert chain.transact(STRANGER, exchange, register).ok
         fills = tuple(Section(1, (MandateFill(0, index, 0, 0, 0),)) for index in range(MOST))
         plan = Plan(0, T, 0, (), fills, ())
-        outcome = chain.transact(OPERATOR, exchange, encode_call("SettlementExchange", "settle", plan.packed()))
+        outcome = chain.transact(OPERATOR, exchange, encode_call("SettlementExchange", "settleBatch", plan.packed()))
         assert outcome.ok, outcome.revert
         # What books and accounts that are all different would cost more: cold code and a cold word each.
         assert outcome.gas + MOST * (2_600 + 4_900) < Anvil.TRANSACTION_GAS

@@ -5,7 +5,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from contracts.abi import CONTRACTS, artifact
+from contracts.abi import ARTIFACTS, artifact
 from indexer import facts, standards, state, templates
 from indexer.db import connect, parse
 from indexer.manifest import Contract, Manifest
@@ -26,7 +26,7 @@ async def test_every_statement__migrated_schema__can_be_prepared(database_url: s
     faults = []
     statements = 0
     db = await connect(database_url)
-    contracts = tuple(Contract(name, bytes([n]) * 20, artifact(name).abi) for n, name in enumerate(CONTRACTS))
+    contracts = tuple(Contract(name, bytes([n]) * 20, artifact(name).abi) for n, name in enumerate(ARTIFACTS))
     await facts.ensure(db, Manifest(chain_id=31337, start_block=0, contracts=contracts))
     for path in FILES:
         for name, statement in parse(path.read_text()).items():

@@ -3,10 +3,14 @@ import "./main.css";
 
 import { startChart } from "./chart.js";
 import { startClocks } from "./clock.js";
+import { startForms } from "./forms.js";
 import { follow } from "./live.js";
+import { startProduction } from "./production.js";
 import { refresh } from "./refresh.js";
 
 startClocks();
+startForms();
+startProduction();
 const redrawChart = startChart();
 
 follow(() => {

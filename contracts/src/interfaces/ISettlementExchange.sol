@@ -162,7 +162,7 @@ interface ISettlementExchange {
         returns (uint32 book);
 
     /// @notice Settles one batch, packed as the contract's README says. Settler only. Reverts as a whole.
-    function settle(bytes calldata batch) external;
+    function settleBatch(bytes calldata batch) external;
 
     /// @notice Cash, energy and nonce floor of an account.
     function accountOf(address account)

@@ -15,7 +15,6 @@ import {
     VAULT_FIELDS
 } from "./AccountWord.sol";
 import {BatchHeader} from "./BatchHeader.sol";
-import {BatchWord} from "./BatchWord.sol";
 import {OrderHash} from "./OrderHash.sol";
 import {BOUGHT_SUM_AT, SOLD_SUM_AT, withMandates} from "./Tally.sol";
 import {Vault} from "./Vault.sol";
@@ -25,7 +24,6 @@ import {Vault} from "./Vault.sol";
 /// code costs a twentieth of reading storage. Only books that this contract created are ever read.
 abstract contract MandateBooks is Vault {
     using AccountWord for uint256;
-    using BatchWord for uint256;
 
     /// @notice Most mandates in a book, so that registering one fits a transaction and its code the limit for code.
     uint256 public constant MAX_MANDATES = 400;
@@ -78,8 +76,7 @@ abstract contract MandateBooks is Vault {
                 calldatacopy(add(entry, 38), add(packed.offset, 38), 4) // maxWhPerSlot
             }
         }
-        book = _batch.books() + 1;
-        _batch = _batch.withBook();
+        book = ++_books;
         _create(abi.encodePacked(entries, validFrom, expiry), book);
         emit MandatesRegistered(book, mandates);
     }
@@ -95,9 +92,9 @@ abstract contract MandateBooks is Vault {
             let width := add(add(gt(book, 0x7f), gt(book, 0xff)), gt(book, 0xffff))
             let bits := shl(3, width)
             let list := or(shl(160, add(0xd694, shl(8, width))), address())
-            list := or(shl(add(bits, 8), list), or(mul(gt(width, 0), shl(bits, add(0x80, width))), book))
-            mstore(0, shl(sub(72, bits), list))
-            created := keccak256(0, add(23, width))
+            list := or(shl(8, list), mul(gt(width, 0), add(0x80, width)))
+            mstore(0, or(shl(bits, list), book))
+            created := keccak256(sub(9, width), add(23, width))
         }
         return address(uint160(uint256(created)));
     }
@@ -147,7 +144,10 @@ abstract contract MandateBooks is Vault {
     /// @dev Fills the mandates that a batch names, from calldata position `place` on.
     function _settleBooks(uint256 place, BatchHeader header, uint256 tally) internal returns (uint256) {
         uint256 counted; // in bytes
-        uint256 stated = header.fills() * FILL_BYTES;
+        uint256 stated;
+        unchecked {
+            stated = header.fills() * FILL_BYTES;
+        }
         uint256 books = header.books();
         uint256 free; // every section uses the same memory again: a batch may name as many books as it has fills
         assembly ("memory-safe") {
@@ -205,8 +205,7 @@ abstract contract MandateBooks is Vault {
 
                 // Money and energy, as for an order; a seller does what a buyer does with the sign turned.
                 let fillWh := and(shr(208, fill), 0xffffffff)
-                let use := slot
-                let sum
+                let use
                 let moved
                 {
                     let money := signextend(5, shr(160, fill))
@@ -218,21 +217,21 @@ abstract contract MandateBooks is Vault {
                         let worth := mul(signextend(5, shr(112, terms)), fillWh)
                         refused := or(refused, sgt(sub(mul(money, 1000), worth), 999))
                         moved := sub(received, money)
-                        sum := shl(BOUGHT_SUM_AT, fillWh)
+                        sums := add(sums, add(moved, shl(BOUGHT_SUM_AT, fillWh)))
+                        use := slot
                     }
                     default {
                         let worth := mul(signextend(5, shr(160, terms)), fillWh)
                         refused := or(refused, sgt(sub(worth, mul(money, 1000)), 999))
                         moved := sub(money, received)
-                        sum := shl(SOLD_SUM_AT, fillWh)
+                        sums := add(sums, add(moved, shl(SOLD_SUM_AT, fillWh)))
                         use := or(slot, shl(SIDE_AT, 1))
                     }
-                    sum := add(sum, moved)
                 }
 
                 // The account lane starts again in a later slot, or goes on in its slot and on its side: from there the
                 // word is `before` Wh away, from the other side less than nothing or more than any mandate allows.
-                if iszero(lt(word, slot)) {
+                if gt(word, slot) {
                     let before := sar(FILLED_AT, sub(word, use))
                     refused := or(refused, slt(before, 0))
                     fillWh := add(fillWh, before)
@@ -241,7 +240,6 @@ abstract contract MandateBooks is Vault {
                 word := add(add(and(word, VAULT_FIELDS), moved), add(use, shl(FILLED_AT, fillWh)))
                 if or(refused, and(word, SPARE_BITS)) { break }
                 sstore(accountSlot, word)
-                sums := add(sums, sum)
             }
             left := sub(end, place)
         }

@@ -76,6 +76,9 @@ abstract contract Vault is
     /// @notice The only contract that may credit production.
     address public ledger;
 
+    /// @dev How many books of trading mandates are registered. The exchange ends their numbers long before the field is full.
+    uint32 internal _books;
+
     mapping(address account => bool) public isSettler;
 
     /// @dev All that a batch changes once, packed as `BatchWord` says.
@@ -238,6 +241,7 @@ abstract contract Vault is
     /// @inheritdoc ISettlementExchange
     function setSettler(address settler, bool allowed) external restricted {
         isSettler[settler] = allowed;
+        if (!allowed && _batch.settler() == settler) _batch = _batch.withSettler(address(0));
         emit SettlerSet(settler, allowed);
     }
 

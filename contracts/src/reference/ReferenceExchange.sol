@@ -109,6 +109,9 @@ contract ReferenceExchange is ISettlementErrors {
     uint256 private constant MOST_ENERGY_WH = 2 ** 47 - 1;
     uint256 private constant MOST_FILLED_WH = 2 ** 31 - 1;
 
+    /// @dev What the exchange can hold of fees.
+    uint256 private constant MOST_FEES = 2 ** 55 - 1;
+
     constructor(bytes32 domainSeparator_, uint256 slotSeconds_, uint256 maxFeePerKwh_, uint256 maxEntries_) {
         domainSeparator = domainSeparator_;
         slotSeconds = slotSeconds_;
@@ -162,7 +165,7 @@ contract ReferenceExchange is ISettlementErrors {
             revert EnergyNotConserved(fillBalance, deliveryBalance);
         }
         int256 fee = sums.paid - sums.received;
-        uint256 highestFee = Math.min(maxFeePerKwh * sums.soldWh / 1000 + entries, type(uint64).max);
+        uint256 highestFee = Math.min(maxFeePerKwh * sums.soldWh / 1000 + entries, MOST_FEES - fees);
         if (fee < 0 || uint256(fee) > highestFee) revert FeeOutOfRange(fee, highestFee);
 
         fees += uint256(fee);

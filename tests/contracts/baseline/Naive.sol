@@ -97,7 +97,10 @@ contract NaiveSignedTrades is EIP712 {
             bytes32 sell = _fill(trade.sell, trade.sellSignature, trade.energyWh);
             int256 money = int256(trade.money) * 1000;
             int256 energyWh = int256(trade.energyWh);
-            if (money > trade.buy.limitPricePerKwh * energyWh || money < trade.sell.limitPricePerKwh * energyWh) {
+            if (
+                money > trade.buy.limitPricePerKwh * energyWh
+                    || money < trade.sell.limitPricePerKwh * energyWh
+            ) {
                 revert Refused();
             }
             _money.transferFrom(trade.buy.trader, trade.sell.trader, trade.money);
@@ -110,9 +113,14 @@ contract NaiveSignedTrades is EIP712 {
         return _hashTypedDataV4(keccak256(abi.encode(ORDER_TYPEHASH, order)));
     }
 
-    function _fill(Order calldata order, bytes calldata signature, uint256 energyWh) private returns (bytes32 digest) {
+    function _fill(Order calldata order, bytes calldata signature, uint256 energyWh)
+        private
+        returns (bytes32 digest)
+    {
         digest = digestOf(order);
-        if (ECDSA.recover(digest, signature) != order.trader || order.expiry < block.timestamp) revert Refused();
+        if (ECDSA.recover(digest, signature) != order.trader || order.expiry < block.timestamp) {
+            revert Refused();
+        }
         uint256 last = filled[order.trader];
         if (order.nonce < last >> 128) revert Refused();
         uint256 total = order.nonce == last >> 128 ? uint128(last) + energyWh : energyWh;

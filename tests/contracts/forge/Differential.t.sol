@@ -108,7 +108,8 @@ contract DifferentialTest is Fixture, ISettlementErrors {
     function playBoth(ReferenceExchange.Batch memory batch) private returns (bytes4) {
         bytes memory packed = encode(batch);
         vm.prank(OPERATOR);
-        (bool ok, bytes memory reason) = address(exchange).call(abi.encodeCall(exchange.settle, (packed)));
+        (bool ok, bytes memory reason) =
+            address(exchange).call(abi.encodeCall(exchange.settleBatch, (packed)));
         (bool modelOk, bytes memory modelReason) = address(model).call(abi.encodeCall(model.settle, (batch)));
         assertTrue(ok == modelOk, "verdict");
         assertEq(reason, modelReason, "error");

@@ -306,20 +306,20 @@ abstract contract Fixture is Base {
     function settle(ReferenceExchange.Batch memory batch) internal {
         bytes memory packed = encode(batch);
         vm.prank(OPERATOR);
-        exchange.settle(packed);
+        exchange.settleBatch(packed);
     }
 
     function settleReverts(ReferenceExchange.Batch memory batch, bytes memory reason) internal {
         bytes memory packed = encode(batch);
         vm.expectRevert(reason);
         vm.prank(OPERATOR);
-        exchange.settle(packed);
+        exchange.settleBatch(packed);
     }
 
     function settleReverts(ReferenceExchange.Batch memory batch, bytes4 reason) internal {
         bytes memory packed = encode(batch);
         vm.prank(OPERATOR);
-        (bool ok, bytes memory data) = address(exchange).call(abi.encodeCall(exchange.settle, (packed)));
+        (bool ok, bytes memory data) = address(exchange).call(abi.encodeCall(exchange.settleBatch, (packed)));
         assertTrue(!ok && bytes4(data) == reason, "wrong verdict");
     }
 

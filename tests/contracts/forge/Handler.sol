@@ -253,7 +253,7 @@ contract Handler is Fixture {
         uint256 collected = exchange.fees();
         bytes memory packed = encode(batch);
         vm.prank(OPERATOR);
-        (ok,) = address(exchange).call(abi.encodeCall(exchange.settle, (packed)));
+        (ok,) = address(exchange).call(abi.encodeCall(exchange.settleBatch, (packed)));
         ok ? ++settled : ++refused;
         if (exchange.fees() > collected + feeCap(batch)) ++feesAboveCap;
         (uint256 cashAfter, uint256 energyAfter) = sums();

@@ -164,7 +164,8 @@ contract TradingMandatesTest is Fixture, ISettlementErrors {
         batch.books[0].fills[0] = ReferenceExchange.MandateFill(0, sells ? 1 : 0, fillWh, int48(money), 0);
         bytes memory packed = encode(batch);
         vm.prank(OPERATOR);
-        (bool ok, bytes memory reason) = address(exchange).call(abi.encodeCall(exchange.settle, (packed)));
+        (bool ok, bytes memory reason) =
+            address(exchange).call(abi.encodeCall(exchange.settleBatch, (packed)));
         bool refused = !ok && bytes4(reason) == WorseThanLimit.selector;
         assertTrue(refused == (sells ? money < best : money > best), "limit");
     }
@@ -335,6 +336,6 @@ contract TradingMandatesTest is Fixture, ISettlementErrors {
     function verdict(bytes memory packed, bytes memory reason) private {
         vm.expectRevert(reason);
         vm.prank(OPERATOR);
-        exchange.settle(packed);
+        exchange.settleBatch(packed);
     }
 }

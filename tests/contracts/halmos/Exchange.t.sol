@@ -148,14 +148,18 @@ contract ExchangeProof {
     /// `money - quotient` is the worth in cash units, rounded up: a buyer pays more than that where the excess is 1,000
     /// or more, and only there. A seller's is the same with the signs turned.
     function check_03_comparisonWithoutDivision_isRoundingUp(int128 excess, int128 quotient) external pure {
-        vm.assume(quotient > -(1 << 100) && quotient < (1 << 100) && excess > -(1 << 120) && excess < (1 << 120));
+        vm.assume(
+            quotient > -(1 << 100) && quotient < (1 << 100) && excess > -(1 << 120) && excess < (1 << 120)
+        );
         unchecked {
             vm.assume(quotient * 1000 <= excess && excess - quotient * 1000 < 1000); // rounded down
         }
         assert((excess >= 1000) == (quotient > 0));
     }
 
-    function check_03_accountLane_neverAboveTheOrder(uint32 filledWh, uint48 fillWh, uint48 energyWh) external {
+    function check_03_accountLane_neverAboveTheOrder(uint32 filledWh, uint48 fillWh, uint48 energyWh)
+        external
+    {
         filledWh &= 0x7fffffff;
         uint256 lane = uint256(uint32(T)) << 224 | uint256(filledWh) << 192;
         exchange.load(ANNA, lane | wordOf(1 << 60, 0));
@@ -175,7 +179,7 @@ contract ExchangeProof {
 
     /// @dev A refused batch changes nothing, so there is nothing to prove about it.
     function settles(bytes memory batch) private returns (bool ok) {
-        (ok,) = address(exchange).call(abi.encodeCall(exchange.settle, (batch)));
+        (ok,) = address(exchange).call(abi.encodeCall(exchange.settleBatch, (batch)));
     }
 
     /// @dev What the vault lets an account hold.
@@ -209,8 +213,7 @@ contract ExchangeProof {
         bytes memory settled = abi.encodePacked(
             trader, fill.side, uint32(1), fill.lane, uint48(1), fill.fillWh, fill.money, fill.deliveredWh
         );
-        bytes memory terms =
-            abi.encodePacked(energyWh, fill.limit, uint48(0), uint8(0), uint8(0), uint32(T));
+        bytes memory terms = abi.encodePacked(energyWh, fill.limit, uint48(0), uint8(0), uint8(0), uint32(T));
         return bytes.concat(settled, terms, abi.encodePacked(bytes32(uint256(1)), bytes32(uint256(1))));
     }
 }

@@ -92,7 +92,9 @@ contract LedgerProof {
         assert(attestedWh == registerWh && issuedWh == registerWh);
     }
 
-    function check_09_correct_neverBelowWhatWasMinted(uint64 baseWh, uint64 registerWh, uint64 toWh) external {
+    function check_09_correct_neverBelowWhatWasMinted(uint64 baseWh, uint64 registerWh, uint64 toWh)
+        external
+    {
         attest(NOW - 1 days, baseWh);
         attest(NOW, registerWh);
         issue();

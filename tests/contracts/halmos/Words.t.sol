@@ -59,7 +59,10 @@ contract WordsProof {
 
     /* METERS */
 
-    function check_09_withAttested_keepsTheRest(uint256 word, uint64 registerWh, uint40 slotEnd) external pure {
+    function check_09_withAttested_keepsTheRest(uint256 word, uint64 registerWh, uint40 slotEnd)
+        external
+        pure
+    {
         uint256 result = word.withAttested(registerWh, slotEnd);
         assert(result.attested() == registerWh && result.slotEnd() == slotEnd);
         assert(result.issued() == word.issued() && result >> 168 == word >> 168);

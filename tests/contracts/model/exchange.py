@@ -13,7 +13,7 @@ from tests.contracts.model.refusal import Refused
 MAX_ENTRIES = 400
 CASH_END = 2**63
 ENERGY_END = 2**47
-MAX_FEE = 2**64 - 1
+MAX_FEES = 2**55 - 1
 MOST_FILLED = 2**31 - 1
 HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 
@@ -124,7 +124,7 @@ class Exchange:
         fill, delivered = sums.bought_wh - sums.sold_wh, sums.received_wh - sums.delivered_wh
         if fill or delivered:
             raise Refused("EnergyNotConserved", fill, delivered)
-        most = min(self.max_fee_per_kwh * sums.sold_wh // 1000 + entries, MAX_FEE)
+        most = min(self.max_fee_per_kwh * sums.sold_wh // 1000 + entries, MAX_FEES - self.state.fees)
         if not 0 <= sums.money <= most:
             raise Refused("FeeOutOfRange", sums.money, most)
         return sums.money

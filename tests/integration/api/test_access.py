@@ -40,6 +40,8 @@ READS = {
     "/v1/ledger/events/1-0/proof": (404, 404, 404, 404),
     "/v1/ledger/reconcile": (200, 200, 200, 200),
     "/v1/ledger/executions": (200, 200, 200, 200),
+    "/v1/ledger/transactions": (200, 200, 200, 200),
+    "/v1/ledger/transfers": (200, 200, 200, 200),
 }
 WRITES = {
     "/v1/participants": (

@@ -50,7 +50,7 @@ async def test_register_meter__twice_with_other_particulars__is_a_conflict(marke
                 plant_id="roof",
                 zone=1,
                 driver="modbus",
-                device="sdm120",
+                device="eastron-sdm120",
                 address="modbus-tcp://127.0.0.1:1/1",
                 key=address_of(METER_KEY),
                 fuse_w=fuse_w,

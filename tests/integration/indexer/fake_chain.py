@@ -1,7 +1,7 @@
 """A chain in memory that implements the indexer's port: random blocks of valid events, and reorgs."""
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -10,12 +10,15 @@ from eth_abi.abi import encode
 from contracts.abi import CONTRACTS, artifact
 from indexer.block import Block, LogAnswer, Tip
 from indexer.logs import Logs, Segment
-from indexer.manifest import Contract, Manifest
+from indexer.manifest import Contract, Manifest, Options, Read
+from indexer.scope import Scope
 from indexer.verify import bloom_mask
 from indexer.watch import Watch
+from tests.integration.indexer.fake_affairs import Affairs
 
 CHAIN_ID = 7
 START = 3
+GENESIS_S = 1_750_000_000
 FINAL_DEPTH = 12
 ACCOUNTS = tuple(bytes([number]) * 20 for number in range(0xA1, 0xA6))
 METERS = (1, 2, 3)
@@ -28,6 +31,17 @@ def shipped_manifest() -> Manifest:
         Contract(name, bytes([number]) * 20, artifact(name).abi) for number, name in enumerate(CONTRACTS, 1)
     )
     return Manifest(CHAIN_ID, START, contracts)
+
+
+def recorded_manifest() -> Manifest:
+    """The same, with everything else that can be kept of a chain."""
+    scopes = Scope(contracts=True), Scope(everything=True), Scope(everything=True), Scope(addresses=frozenset(ACCOUNTS))
+    reads = (
+        Read("EnergyToken", "totalSupply", every=4),
+        Read("EnergyToken", "balanceOf", ("$to",), on="EnergyToken.Transfer"),
+        Read("PaymentToken", "balanceOf", ("$account",), on="SettlementExchange.Deposited", name="cash"),
+    )
+    return replace(shipped_manifest(), options=Options(*scopes, block_interval=5), reads=reads)
 
 
 @dataclass
@@ -46,10 +60,11 @@ class World:
     meters: dict[int, MeterModel] = field(default_factory=dict)
     sequence: int = 0
     nonce: int = 0
+    other: Affairs = field(default_factory=Affairs)
 
     def copy(self) -> "World":
         meters = {key: MeterModel(m.attested, m.issued, m.minted) for key, m in self.meters.items()}
-        return World(meters, self.sequence, self.nonce)
+        return World(meters, self.sequence, self.nonce, self.other.copy())
 
 
 @dataclass
@@ -73,6 +88,10 @@ class FakeChain:
     @property
     def height(self) -> int:
         return len(self._made) - 1
+
+    @property
+    def blocks(self) -> list[Block]:
+        return [made.block for made in self._made]
 
     def mine(self, blocks: int) -> None:
         for _ in range(blocks):
@@ -109,16 +128,21 @@ class FakeChain:
     def _make(self, number: int, parent: bytes, world: World, *, busy: bool) -> Made:
         block_hash = self._random.randbytes(32)
         logs = []
-        for index in range(self._random.randint(0, 8) if busy else 0):
+        for _ in range(self._random.randint(0, 8) if busy else 0):
+            world.other.now = GENESIS_S + number
             name, values = self._event(world)
-            logs.append(self._log(number, block_hash, index, name, values))
+            logs.append(self._log(number, block_hash, len(logs), name, values))
+            for name, values in world.other.pending:  # what the same transaction emits next
+                logs.append(self._log(number, block_hash, len(logs), name, values))
+            world.other.pending.clear()
         if busy and self._random.random() < 0.1:
             logs.append(self._stray(number, block_hash, len(logs)))
         bloom = 0
         for log in logs:
             for text in (log.address, *log.topics):
                 bloom |= bloom_mask(bytes.fromhex(text[2:]))
-        block = Block(number, block_hash, parent, 1_750_000_000 + number, bloom.to_bytes(256, "big"), bytes(32))
+        filters = bloom.to_bytes(256, "big")
+        block = Block(number, block_hash, parent, GENESIS_S + number, filters, bytes(32), len(logs))
         return Made(block, tuple(logs), world)
 
     def _log(self, number: int, block_hash: bytes, index: int, name: str, values: Any) -> LogAnswer:
@@ -137,9 +161,12 @@ class FakeChain:
             (
                 self._transfer, self._deposit, self._withdrawal, self._nonce, self._mandate, self._orders,
                 self._imbalance, self._fees, self._participant, self._meter, self._attest, self._attest,
-                self._correct, self._issue,
+                self._correct, self._issue, self._affair, self._affair, self._affair,
             )
         )(world)  # fmt: skip
+
+    def _affair(self, world: World) -> tuple[str, dict[str, Any]]:
+        return world.other.event(self._random, ACCOUNTS)
 
     def _account(self) -> str:
         return "0x" + self._random.choice(ACCOUNTS).hex()
@@ -215,6 +242,12 @@ class FakeChain:
             else:
                 world.meters[meter_id] = MeterModel(value, value)
             entries += meter_id.to_bytes(4, "big") + value.to_bytes(8, "big")
+        if self._random.random() < 0.3:
+            signed = b"".join(
+                entries[at : at + 4] + (1_750_000_000 + at).to_bytes(8, "big") + entries[at + 4 : at + 12]
+                for at in range(0, len(entries), 12)
+            )
+            return "production_ledger_readings_attested", {"zone": 1, "readings": signed}
         values = {"zone": 1, "slot_end": 1_750_000_000 + self._random.randint(0, 9)}
         return "production_ledger_registers_attested", {
             **values, "readings_root": b"\x01" * 32, "registers": entries,
@@ -240,6 +273,11 @@ class FakeChain:
                     "register_wh": meter.attested,
                 }  # fmt: skip
         return self._transfer(world)
+
+    @property
+    def affairs(self) -> Affairs:
+        """The other contracts' state at the head."""
+        return self._made[-1].world.other
 
     @property
     def meters(self) -> dict[int, MeterModel]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from random import Random
 from typing import Any
 
@@ -11,11 +11,17 @@ import pytest
 
 from indexer import db as database
 from indexer import facts, read
+from indexer.calls import Caller
 from indexer.chain import Chain
 from indexer.db import Connection
+from indexer.follower import BlockGone
 from indexer.manifest import Manifest
+from indexer.reads import Reads
+from indexer.records import KINDS, Records
 from indexer.sync import Advanced, Ahead, Halted, NothingNew, Reorg, Sync
-from tests.integration.indexer.fake_chain import CHAIN_ID, FINAL_DEPTH, FakeChain, shipped_manifest
+from tests.integration.indexer.fake_affairs import Affairs, Deal, Position
+from tests.integration.indexer.fake_chain import CHAIN_ID, FINAL_DEPTH, FakeChain, recorded_manifest, shipped_manifest
+from tests.integration.indexer.fake_node import FakeNode
 
 pytestmark = pytest.mark.integration
 
@@ -102,6 +108,34 @@ async def live(chain: FakeChain, manifest: Manifest, database_url: str, random: 
     return kills, reorgs
 
 
+async def check_affairs(db: Connection, affairs: Affairs) -> None:
+    """The folded state is what the contracts' own rules make of the events."""
+    epoch = "extract(epoch from {0})::bigint as {0}"
+    times = ", ".join(epoch.format(name) for name in ("start", "paid_until", "unlock_at"))
+    rows = await db.fetch(
+        f"select pool_id, account, amount, {times} from blockchain.staking_positions where amount > 0"
+    )
+    assert {(pool, account): Position(int(amount), *at) for pool, account, amount, *at in rows} == affairs.positions
+    rows = await db.fetch("select pool_id, staked, open from blockchain.staking_pools")
+    staked = dict.fromkeys(affairs.pools, 0)
+    for (pool, _), position in affairs.positions.items():
+        staked[pool] += position.amount
+    assert {pool: (amount, is_open) for pool, amount, is_open in rows} == {
+        pool: (staked[pool], is_open) for pool, is_open in affairs.pools.items()
+    }
+    rows = await db.fetch(
+        "select deal_id, payer, payee, amount, state, extract(epoch from since)::bigint, payee_share, payer_paid, "
+        "payee_paid from blockchain.escrow_deals"
+    )
+    assert {key: Deal(*values) for key, *values in rows} == affairs.deals
+    rows = await db.fetch("select code, owner, state from blockchain.certificates")
+    assert {int(code): (owner, state) for code, owner, state in rows} == affairs.certificates
+    rows = await db.fetch("select id, issued_g, retired_g from blockchain.carbon_vintages")
+    assert {int(vintage): (issued, retired) for vintage, issued, retired in rows} == affairs.credits
+    rows = await db.fetch("select proposal_id, step, in_favour from blockchain.proposals")
+    assert {int(proposal): (step, weight) for proposal, step, weight in rows} == affairs.proposals
+
+
 @pytest.mark.timeout(7_200 if DEEP else 300)
 async def test_reorgs__random_histories__state_equals_that_of_indexing_from_scratch(
     db: Connection, database_url: str, manifest: Manifest
@@ -123,8 +157,59 @@ async def test_reorgs__random_histories__state_equals_that_of_indexing_from_scra
         registers = await db.fetch("select meter_id, attested_wh, issued_wh from blockchain.registers")
         expected = {(key, m.attested, m.issued) for key, m in chain.meters.items()}
         assert {tuple(row) for row in registers} == expected, seed
+        await check_affairs(db, chain.affairs)
         await empty(db)
     assert kills > 20
+    assert reorgs > 20
+
+
+async def followed(followers: Sequence[Records | Reads]) -> None:
+    """All steps that there are to be made."""
+    for follower in followers:
+        while await follower.step():
+            pass
+
+
+@pytest.mark.timeout(7_200 if DEEP else 300)
+async def test_reorgs__transactions_traces_reads__equal_those_of_indexing_from_scratch(db: Connection) -> None:
+    manifest, gone, reorgs = recorded_manifest(), 0, 0
+    async with db.transaction():
+        await facts.ensure(db, manifest)
+    for seed in range(ROUNDS // 2):
+        random = Random(seed)
+        chain = FakeChain(random, manifest, LATE_FINALITY)
+        node = FakeNode(chain)
+
+        async def followers(chain: FakeChain = chain, node: FakeNode = node) -> list[Records | Reads]:
+            reads = Reads(db, Caller(node, CHAIN_ID), manifest)
+            await reads.prepare()
+            return [Records(db, node, manifest), reads]
+
+        sync, beside = Sync(db, chain, manifest), await followers()
+        for _ in range(12):
+            chain.mine(random.randint(0, 12))
+            if random.random() < 0.5:
+                chain.reorg(random.randint(0, random.choice((3, 10, DEEPEST))))
+            for _ in range(random.randint(0, 6)):
+                for follower in beside:
+                    try:
+                        await follower.step()
+                    except BlockGone:
+                        gone += 1
+                reorgs += isinstance(await sync.step(), Reorg)
+        await catch_up(sync)
+        await followed(beside)
+        seen = await dump(db)
+        await empty(db)
+        await catch_up(Sync(db, chain, manifest))
+        await followed(await followers())
+        afresh = await dump(db)
+        for table, rows in afresh.items():
+            assert seen[table] == rows, (seed, table)
+        for table in (*KINDS[:3], "call_traces", "fact_chain_interval", "read_cash", "read_energy_token_total_supply"):
+            assert afresh[table] or seed, table
+        await empty(db)
+    assert gone > 5
     assert reorgs > 20
 
 

@@ -1,7 +1,10 @@
 """The node's jobs: what they wait for, and that one bad slot does not stop the others."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,11 +16,13 @@ from node.app import Node
 from node.audit import service as audit
 from node.errors import Conflict
 from node.market import clearing
+from node.market.area import Area, alone
+from node.market.matching import Matcher
 from node.metering.collector import Watch
 from node.participants import ChainContext
 from node.settlement import service as settlement
 from node.settlement.context import NotReady
-from tests.integration.node.market.community import BUY, CHAIN_ID, GATE, RULES, SLOT, ZONE, accept, enrol
+from tests.integration.node.market.community import BUY, CHAIN_ID, GATE, RULES, SELL, SLOT, ZONE, accept, enrol
 
 pytestmark = pytest.mark.integration
 
@@ -59,7 +64,8 @@ def node(pool: Pool) -> Node:
     unused: Any = None
     config: Any = FakeConfig()
     clock: Any = FakeClock(GATE + 1_000)
-    return Node(config, pool, FakeBus(), clock, chain, unused, unused, unused)
+    areas = (alone(ZONE, RULES.grid_fee_per_kwh),)
+    return Node(config, pool, FakeBus(), clock, chain, unused, unused, unused, areas, Matcher(config.market, areas))
 
 
 async def mirror(db: Connection, state: str = "running") -> None:
@@ -106,19 +112,19 @@ async def test_close_gates__one_slot_fails__others_are_cleared_and_it_is_told_on
     async with pool.acquire() as db:
         await mirror(db)
         await accept(db, (await enrol(db, 1)).order(BUY, 1_000, 250_000))
-    clear = clearing.clear
+    clear = clearing.clear_area
 
-    async def failing(db: Connection, rules: Any, zone: int, delivery_start: int, *rest: Any, **options: Any) -> Any:
+    async def failing(db: Connection, rules: Any, area: Area, delivery_start: int, *rest: Any, **options: Any) -> Any:
         if delivery_start == SLOT:
             raise OverflowError("bad slot")
-        return await clear(db, rules, zone, delivery_start, *rest, **options)
+        return await clear(db, rules, area, delivery_start, *rest, **options)
 
-    monkeypatch.setattr(clearing, "clear", failing)
+    monkeypatch.setattr(clearing, "clear_area", failing)
     with caplog.at_level(logging.INFO, app.logger.name):
         await app.close_gates(node)
         await app.close_gates(node)
         assert await cleared(pool) == [SLOT + 900]
-        monkeypatch.setattr(clearing, "clear", clear)
+        monkeypatch.setattr(clearing, "clear_area", clear)
         await app.close_gates(node)
 
     assert await cleared(pool) == [SLOT, SLOT + 900]
@@ -179,3 +185,33 @@ async def test_settle_slots__reading_began__grace_counts_from_then(
     node.watch.since_s = since_s
     await app.settle_slots(node)
     assert told == [expected_s]
+
+
+async def test_match_orders__order_that_comes_while_it_waits__is_matched_at_once_and_told(
+    pool: Pool, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "TICK_S", 5.0)
+    monkeypatch.setattr(app, "MATCH_S", 1.5)
+    rules = replace(RULES, trading="continuous")
+    areas = (alone(ZONE, rules.grid_fee_per_kwh),)
+    config: Any = SimpleNamespace(market=rules, zones=(ZONE,), indexer=SimpleNamespace(database_url=database_url))
+    unused: Any = None
+    clock: Any = FakeClock(GATE - 100)
+    bus = FakeBus()
+    node = Node(config, pool, bus, clock, unused, unused, unused, unused, areas, Matcher(rules, areas))
+    async with pool.acquire() as db:
+        seller, buyer = await enrol(db, 1), await enrol(db, 2)
+    hearing = asyncio.create_task(app.hear_market(node))
+    matching = asyncio.create_task(app.match_orders(node))
+    await asyncio.sleep(0.3)
+    async with pool.acquire() as db:
+        await accept(db, seller.order(SELL, 1_000, 100_000))
+        await accept(db, buyer.order(BUY, 400, 200_000))
+    await asyncio.sleep(0.5)
+
+    assert await pool.fetchval("select sum(energy_wh) from trading.trades") == 400
+    assert [channel for channel, _ in bus.told].count("trades") == 1
+    assert ("book", SLOT) in bus.told
+    hearing.cancel()
+    await asyncio.gather(hearing, return_exceptions=True)
+    await matching

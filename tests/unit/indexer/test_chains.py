@@ -12,7 +12,7 @@ from indexer.chains import ChainToIndex
 from indexer.clock import SimulatedClock
 from indexer.config import IndexerConfig
 from indexer.errors import WrongChain
-from indexer.manifest import Manifest, Options
+from indexer.manifest import Manifest
 
 
 def chain(number: int) -> ChainToIndex:
@@ -52,8 +52,3 @@ async def test_run__only_chain_fails__ends_with_its_error(monkeypatch: pytest.Mo
     with pytest.raises(ExceptionGroup) as caught:
         await chains.run([chain(5)])
     assert [type(error) for error in caught.value.exceptions] == [WrongChain]
-
-
-def test_unfollowed__options__are_named() -> None:
-    assert chains.unfollowed(Options(traces=True, block_interval=5)) == ["traces", "block_interval"]
-    assert chains.unfollowed(Options()) == []

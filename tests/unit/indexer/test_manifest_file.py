@@ -7,7 +7,8 @@ import pytest
 
 from indexer import manifest_file, templates
 from indexer.errors import ConfigError
-from indexer.manifest import Factory
+from indexer.manifest import Factory, Options, Read
+from indexer.scope import Scope
 
 TOKEN = "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48"
 OTHER = "0x" + "22" * 20
@@ -19,6 +20,9 @@ id = 1
 rpc_urls = ["https://a.example", "wss://b.example"]
 start_block = 100
 receipts = true
+native_transfers = "all"
+transactions = ["{OTHER}"]
+traces = false
 block_interval = 50
 
 [[chains.contracts]]
@@ -38,6 +42,18 @@ abi = "maker.json"
 name = "Made"
 abi = "erc721"
 factory = {{ contract = "Maker", event = "Made", argument = "child" }}
+
+[[chains.reads]]
+contract = "USDC"
+function = "totalSupply"
+every = 100
+
+[[chains.reads]]
+contract = "USDC"
+function = "balanceOf"
+args = ["$to"]
+on = "USDC.Transfer"
+name = "receiver"
 
 [[chains]]
 id = 10
@@ -78,14 +94,52 @@ def test_load__whole_manifest__is_read(tmp_path: Path) -> None:
     manifest = first.manifest
     assert (manifest.chain_id, manifest.start_block, manifest.handlers) == (1, 60, "my.handlers:all")
     assert first.rpc_urls == ("https://a.example", "wss://b.example")
-    assert (manifest.options.receipts, manifest.options.traces, manifest.options.block_interval) == (True, False, 50)
+    assert manifest.options == Options(
+        receipts=Scope(contracts=True),
+        native_transfers=Scope(everything=True),
+        transactions=Scope(addresses=frozenset({bytes.fromhex(OTHER[2:])})),
+        block_interval=50,
+    )
+    assert manifest.reads == (
+        Read("USDC", "totalSupply", every=100),
+        Read("USDC", "balanceOf", ("$to",), on="USDC.Transfer", name="receiver"),
+    )
+    assert [read.table for read in manifest.reads] == ["read_usdc_total_supply", "read_receiver"]
     assert [c.name for c in manifest.contracts] == ["USDC", "Maker", "Maker", "Made"]
     assert [manifest.start_of(c) for c in manifest.contracts] == [60, 100, 100, 100]
     assert manifest.contracts[3].factory == Factory("Maker", "Made", "child")
     assert [e.table for e in manifest.contracts[0].events] == ["fact_usdc_transfer"]
     assert [p.name for p in templates.of(manifest)] == ["erc20_fact_usdc_transfer", "erc721_fact_made_transfer"]
     assert second.manifest.start_block == 0
+    assert set(manifest.tables) > {"fact_chain_interval"}
     assert set(second.manifest.tables) == {"fact_usdc_transfer", "fact_usdc_approval"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ('contract = "X"\nfunction = "f"\nevery = 1', "contract 'X' is not in the manifest"),
+        ('contract = "A"\nfunction = "f"\nevery = 1', "A: its ABI has no function f"),
+        ('contract = "A"\nfunction = "transfer"\nevery = 1\nargs = ["0x", 1]', "changes state: only views are read"),
+        ('contract = "A"\nfunction = "totalSupply"', "needs one of every and on"),
+        ('contract = "A"\nfunction = "totalSupply"\nevery = 0', "must be a whole number from 1"),
+        ('contract = "A"\nfunction = "totalSupply"\nevery = 1\nargs = [1]', "takes 0 arguments, not 1"),
+        ('contract = "A"\nfunction = "balanceOf"\nevery = 1\nargs = ["0x12"]', "balanceOf(address): "),
+        ('contract = "A"\nfunction = "balanceOf"\nevery = 1\nargs = ["$to"]', "$to is an event's: say which with on"),
+        (
+            'contract = "A"\nfunction = "balanceOf"\non = "A.Transfer"\nargs = ["$who"]',
+            "$who is no argument of A.Transfer",
+        ),
+        ('contract = "A"\nfunction = "balanceOf"\non = "A.Transfer"\nargs = ["$value"]', "$value is not address"),
+        (
+            'contract = "A"\nfunction = "balanceOf"\non = "A.Moved"\nargs = ["$to"]',
+            "A.Moved is not an event of the manifest",
+        ),
+    ],
+)
+def test_load__read_that_cannot_be__is_told(tmp_path: Path, lines: str, told: str) -> None:
+    text = one(f'name = "A"\naddress = "{TOKEN}"\nabi = "erc20"') + f"[[chains.reads]]\n{lines}\n"
+    assert any(told in fault and "reads[0]" in fault for fault in faults(tmp_path, text)), faults(tmp_path, text)
 
 
 def test_load__every_fault__is_told_with_its_line(tmp_path: Path) -> None:
@@ -112,7 +166,7 @@ id = 2
         ("my.toml:1: chain: ", "unknown key; known are handlers, chains"),
         ("my.toml:3: chains[0].id: ", "must be a whole number, is 'one'"),
         ("my.toml:4: chains[0].rpc_urls: ", "'ftp://x'"),
-        ("my.toml:5: chains[0].traces: ", "must be true or false, is 1"),
+        ("my.toml:5: chains[0].traces: ", "or a list of addresses, is 1"),
         ("my.toml:11: chains[0].contracts[0].projection: ", "unknown key"),
         ("my.toml:7: chains[0].contracts[0].name: ", "start with a letter"),
         ("my.toml:9: chains[0].contracts[0].abi: ", "built in are erc20, erc721, erc1155"),

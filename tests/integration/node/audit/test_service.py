@@ -70,8 +70,9 @@ TAMPERINGS = (
         "update trading.settlements set delivered_wh = delivered_wh + 1",
         ("settlement", f"slot {SLOT} delivered_wh"),
     ),
-    ("update trading.settlements set block_number = 11", ("batch", "batch 0 block_number")),
-    ("update trading.settlements set batch = batch || '\\x00'", ("batch", "batch 0 bytes")),
+    ("update trading.settlements set block_number = 11", ("settlement", f"slot {SLOT} block_number")),
+    ("update trading.settlement_batches set block_number = 11", ("batch", "batch 0 block_number")),
+    ("update trading.settlement_batches set batch = batch || '\\x00'", ("batch", "batch 0 bytes")),
     (
         "update trading.settlement_accounts set imbalance_money_nano = imbalance_money_nano + 1"
         f" where account = '\\x{account_of(HOME).hex()}'",

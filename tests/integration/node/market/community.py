@@ -74,9 +74,16 @@ class Trader:
 
 
 async def enrol(
-    db: Connection, number: int, *, cash: int = 10_000_000, flags: int = 3, fuse_w: int = 100_000, mandate: bool = True
+    db: Connection,
+    number: int,
+    *,
+    cash: int = 10_000_000,
+    flags: int = 3,
+    fuse_w: int = 100_000,
+    mandate: bool = True,
+    zone: int = ZONE,
 ) -> Trader:
-    """Adds a trader who may do everything, save what the arguments take away."""
+    """Adds a trader with a meter in a zone who may do everything, save what the arguments take away."""
     trader = Trader(number)
     account = trader.address
     await db.execute(
@@ -104,7 +111,7 @@ async def enrol(
         " values ($1, $2, 'home', $3, 'mqtt', 'd', 'a', $2, $4)",
         number,
         account,
-        ZONE,
+        zone,
         fuse_w,
     )
     return trader

@@ -4,6 +4,7 @@ import pytest
 
 from indexer.db import Connection
 from node.market import book, ledger, refusals, sequence, service
+from node.market.area import alone
 from tests.integration.node.market.community import (
     BUY,
     CHAIN_ID,
@@ -20,6 +21,8 @@ from tests.integration.node.market.community import (
 )
 
 pytestmark = pytest.mark.integration
+
+ALONE = alone(ZONE, RULES.grid_fee_per_kwh)
 
 
 async def test_clear__crossing_book__writes_trades_fills_locks_and_event(db: Connection) -> None:
@@ -114,8 +117,8 @@ async def test_clear__orders_that_became_void__are_cancelled_first(db: Connectio
 
 
 async def test_due_gates__new_market__starts_with_the_slot_now_gated(db: Connection) -> None:
-    assert await service.due_gates(db, RULES, [ZONE], GATE - 0.001) == [(ZONE, SLOT - 900)]
-    assert await service.due_gates(db, RULES, [ZONE], GATE) == [(ZONE, SLOT)]
+    assert await service.due_gates(db, RULES, [ALONE], GATE - 0.001) == [(ALONE, SLOT - 900)]
+    assert await service.due_gates(db, RULES, [ALONE], GATE) == [(ALONE, SLOT)]
 
 
 async def test_due_gates__after_an_outage__lists_every_missed_slot_in_order(db: Connection) -> None:
@@ -123,12 +126,12 @@ async def test_due_gates__after_an_outage__lists_every_missed_slot_in_order(db: 
     await clear(db)
     await accept(db, trader.order(BUY, 1_000, 270_000, delivery_start=SLOT + 1_800), GATE)
 
-    due = await service.due_gates(db, RULES, [ZONE], GATE + 2_700)
-    assert due == [(ZONE, SLOT + 900), (ZONE, SLOT + 1_800), (ZONE, SLOT + 2_700)]
-    after_days = await service.due_gates(db, RULES, [ZONE], GATE + 900 * 500)
-    assert after_days[0] == (ZONE, SLOT + 1_800)
+    due = await service.due_gates(db, RULES, [ALONE], GATE + 2_700)
+    assert due == [(ALONE, SLOT + 900), (ALONE, SLOT + 1_800), (ALONE, SLOT + 2_700)]
+    after_days = await service.due_gates(db, RULES, [ALONE], GATE + 900 * 500)
+    assert after_days[0] == (ALONE, SLOT + 1_800)
     assert len(after_days) == 1 + 96
-    assert after_days[-1] == (ZONE, SLOT + 900 * 500)
+    assert after_days[-1] == (ALONE, SLOT + 900 * 500)
 
 
 async def test_slots__around_a_gate__say_what_each_slot_is_doing(db: Connection) -> None:

@@ -28,15 +28,15 @@ from generate_series(1, $3::int) slot,
 """
 AUCTIONS = """
 insert into trading.auctions (zone, delivery_start, slot_s, gate_closed_at, grid_fee_per_kwh, order_count, matched_wh,
-    book, book_hash, result_hash)
-select $1, delivery_start, 900, delivery_start, 1, 1, 1, '', sha256('a'), sha256('b')
+    book, book_hash, result_hash, area, sold_wh)
+select $1, delivery_start, 900, delivery_start, 1, 1, 1, '', sha256('a'), sha256('b'), $1, 1
 from trading.orders group by delivery_start;
 """
 TRADES = """
 insert into trading.trades (auction_id, trade_number, zone, delivery_start, buy_order, sell_order, buyer, seller,
-    energy_wh, price_per_kwh, settlement_status, executed_at)
+    energy_wh, price_per_kwh, fee_per_kwh, sell_zone, settlement_status, executed_at)
 select a.auction_id, row_number() over (partition by a.auction_id), b.zone, b.delivery_start, b.digest, s.digest,
-    b.trader, s.trader, 1, 1, 'settled', now()
+    b.trader, s.trader, 1, 1, 1, s.zone, 'settled', now()
 from trading.orders b
 join trading.orders s on s.delivery_start = b.delivery_start and s.side = 'sell' and s.sequence = b.sequence + 1
 join trading.auctions a on a.delivery_start = b.delivery_start
@@ -64,13 +64,22 @@ async def test_statements__long_history__touch_few_pages(db: Connection) -> None
     await db.execute(TRADES)
     await db.execute(CHARGES, CHAIN_ID, SLOT, SLOTS, accounts)
     await db.execute("vacuum analyze")
-    service, clearing, reads = (queries(f"node.market.{name}") for name in ("service", "clearing", "reads"))
+    intake, clearing, closing, reads = (
+        queries(f"node.market.{name}") for name in ("intake", "clearing", "closing", "reads")
+    )
 
     touched = {
-        "trader_state": await pages(db, service["trader_state"], (CHAIN_ID, accounts[0], ZONE, SLOT, "buy", 1)),
+        "standing": await pages(
+            db,
+            intake["standing"],
+            (CHAIN_ID, [b"\0" * 32], [accounts[0]], [ZONE], [SLOT], ["buy"], [1], [None]),
+        ),
         "due": await pages(db, clearing["due"], ([ZONE], SLOT, 900, 95)),
-        "void_orders": await pages(db, clearing["void_orders"], (CHAIN_ID, ZONE, SLOT, SLOT + 900)),
-        "book_orders": await pages(db, clearing["book_orders"], (ZONE, SLOT)),
+        "void_orders": await pages(db, closing["void_orders"], (CHAIN_ID, [ZONE], SLOT, SLOT + 900, float("inf"))),
+        "book_orders": await pages(db, closing["book_orders"], ([ZONE], SLOT, float("inf"))),
+        "area_zones": await pages(db, clearing["area_zones"], (ZONE, SLOT - 900 * 399)),
+        "release_orders": await pages(db, clearing["release_orders"], ([ZONE], SLOT - 900 * 399)),
+        "release_trades": await pages(db, clearing["release_trades"], ([ZONE], SLOT - 900 * 399)),
         "locked": await pages(db, reads["locked"], (accounts[0],)),
         "orders": await pages(db, reads["orders"], (accounts[0], None, None, None, None, 100)),
         "orders_of_slot": await pages(db, reads["orders"], (None, None, ZONE, SLOT - 900 * 399, None, 100)),

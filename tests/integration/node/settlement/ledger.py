@@ -53,7 +53,7 @@ async def apply(db: Connection, block: int, index: int, calldata: bytes) -> None
         (meters,) = eth_abi.decode(("uint32[]",), arguments)
         await db.execute(ISSUE, CHAIN_ID, list(meters), block)
     else:
-        assert name == selector("SettlementExchange", "settle")
+        assert name == selector("SettlementExchange", "settleBatch")
         (batch,) = eth_abi.decode(("bytes",), arguments)
         await settle(db, block, index, batch)
 
@@ -76,6 +76,12 @@ where b.chain_id = $1 and b.account = m.owner
 async def attest(
     db: Connection, block: int, index: int, zone: int, slot_end: int, root: bytes, registers: bytes
 ) -> None:
+    await db.execute(
+        "insert into blockchain.fact_production_ledger_registers_attested (chain_id, block_number, log_index,"
+        " transaction_hash, block_time, emitter, zone, slot_end, readings_root, registers)"
+        " values ($1, $2, $3, $4, now(), $4, $5, $6, $7, $8)",
+        *(CHAIN_ID, block, index, bytes(32), zone, slot_end, root, registers),
+    )
     for entry, (meter_id, register_wh) in enumerate(decode_registers(registers)):
         await db.execute(
             "insert into blockchain.attested_registers"

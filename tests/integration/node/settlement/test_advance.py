@@ -141,7 +141,7 @@ async def test_advance__everybody_void_and_nobody_metered__settles_without_a_bat
 
     assert (settled.state, await statuses(db), await locked(db)) == ("settled", ["failed", "failed"], 0)
     assert await db.fetchval("select count(*) from trading.settlement_voids") == 3
-    assert await db.fetchval("select batch from trading.settlements") is None
+    assert await db.fetchval("select count(*) from trading.settlement_batches") == 0
 
 
 async def test_compute__meter_not_in_use_on_chain__is_left_out(db: Connection) -> None:

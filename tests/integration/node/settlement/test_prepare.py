@@ -8,7 +8,7 @@ import pytest
 from indexer.db import Connection, queries
 from node.market import service as market
 from node.settlement.context import GridAccountShort
-from node.settlement.prepare import Prepared, prepare
+from node.settlement.prepare import Prepared, Turn, prepare
 from node.settlement.service import compute
 from node.settlement.store import load
 from tests.integration.node.settlement import ledger
@@ -43,7 +43,7 @@ async def prepared(db: Connection, *, traded: bool = False) -> Prepared:
     settlement_id = await compute(db, CONTEXT, ZONE, SLOT, END)
     assert isinstance(settlement_id, int)
     await ledger.mine(db)
-    found = await prepare(db, CONTEXT, await load(db, CONTEXT, settlement_id))
+    found = await prepare(db, CONTEXT, await load(db, CONTEXT, settlement_id), Turn(settlement_id, [ZONE]))
     assert found is not None
     return found
 
@@ -114,9 +114,9 @@ async def test_cap__mandate_ended_before_the_slot__is_nothing(db: Connection) ->
     slot = await load(db, CONTEXT, settlement_id)
     expire = "update blockchain.mandates set expiry = to_timestamp($1::bigint) where account = $2"
     await db.execute(expire, SLOT, account_of(PLANT))
-    last = await prepare(db, CONTEXT, slot)
+    last = await prepare(db, CONTEXT, slot, Turn(settlement_id, [ZONE]))
     await db.execute(expire, SLOT - 1, account_of(PLANT))
-    ended = await prepare(db, CONTEXT, slot)
+    ended = await prepare(db, CONTEXT, slot, Turn(settlement_id, [ZONE]))
     caps = [item.cap for found in (last, ended) if found for item in found.charges if item.account == account_of(PLANT)]
     assert caps == [PER_SLOT, 0]
 
@@ -130,7 +130,7 @@ async def test_prepare__grid_owes_and_has_no_mandate__is_refused(db: Connection)
     assert isinstance(settlement_id, int)
     slot = await load(db, CONTEXT, settlement_id)
     with pytest.raises(GridAccountShort, match="can be charged 0 cash units"):
-        await prepare(db, CONTEXT, slot)
+        await prepare(db, CONTEXT, slot, Turn(settlement_id, [ZONE]))
 
 
 async def test_cap__charged_in_the_mandates_block__counts_only_what_came_after(db: Connection) -> None:
@@ -183,7 +183,7 @@ async def test_prepare__months_of_charges__are_read_in_no_time(db: Connection) -
     await ledger.mine(db)
     slot = await load(db, CONTEXT, settlement_id)
     started = time.perf_counter()
-    assert await prepare(db, CONTEXT, slot) is not None
+    assert await prepare(db, CONTEXT, slot, Turn(settlement_id, [ZONE])) is not None
     assert time.perf_counter() - started < 1
 
 
@@ -193,7 +193,7 @@ async def test_open_work__a_year_behind__is_found_by_index(db: Connection) -> No
     earlier = queries("node.settlement.advance")["earlier"]
     searches: list[tuple[str, tuple[object, ...], str]] = [
         (settlement["due"], ([ZONE], END), "auctions_to_settle"),
-        (settlement["earlier_open"], (ZONE, SLOT), "auctions_to_settle"),
+        (settlement["earlier_open"], ([ZONE], SLOT), "auctions_to_settle"),
         (earlier, (SLOT, True), "auctions_to_settle"),
         (audit["due"], (CHAIN_ID, 20), "settlements_to_audit"),
     ]

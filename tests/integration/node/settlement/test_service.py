@@ -165,7 +165,7 @@ async def test_advance__reorganisation__goes_back_and_settles_again_with_the_sam
     await trade(db)
     await meter(db)
     assert [change.state for change in await settle(db)] == ["submitted", "settled"]
-    batch = await db.fetchval("select batch from trading.settlements")
+    batch = await db.fetchval("select batch from trading.settlement_batches")
 
     await ledger.reorganise(db, 12)
     (removed,) = await advance(db, CONTEXT)
@@ -174,7 +174,7 @@ async def test_advance__reorganisation__goes_back_and_settles_again_with_the_sam
     await ledger.mine(db)
     assert [change.state for change in await advance(db, CONTEXT)] == ["settled"]
 
-    assert await db.fetchval("select batch from trading.settlements") == batch
+    assert await db.fetchval("select batch from trading.settlement_batches") == batch
     assert (await reads.settlement(db, ZONE, SLOT)).block_number == 21
 
 

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
+from contracts.typed_data import Order
 from node.market.auction import AuctionResult, Book, Side, clear
-from node.market.book import result_bytes
+from node.market.book import BookOrder, result_bytes
 from tests.property.node.market.naive import BUY, SELL, Bid
 
 # Few distinct prices and quantities, so that ties, overlaps and gaps are the rule and not the exception.
@@ -47,6 +48,25 @@ def book_of(orders: list[Bid]) -> Book:
         return Side.of((o.sequence, o.quantity, o.limit, o.min_fill) for o in orders if o.side == wanted)
 
     return Book(side(BUY), side(SELL))
+
+
+def book_order(order: Bid, owner: int) -> BookOrder:
+    """The order as it would be published, without a signature."""
+    signed = Order(
+        trader=owner.to_bytes(20, "big"),
+        zone=1,
+        delivery_start=900,
+        side=order.side,
+        energy_wh=order.quantity,
+        limit_price_per_kwh=order.limit,
+        min_fill_wh=order.min_fill,
+        time_in_force=0,
+        source=0,
+        expiry=0,
+        lane=0,
+        nonce=order.sequence,
+    )
+    return BookOrder(order.sequence, order.sequence.to_bytes(32, "big"), signed, bytes(65))
 
 
 def run(orders: list[Bid], fee: int = 0) -> AuctionResult:

@@ -1,5 +1,6 @@
-"""The invariants of the auction, on thousands of random books."""
+"""The invariants of the auction, each on a thousand random books; with GRIDTRACE_DEEP=1 on 20,000."""
 
+import os
 from dataclasses import replace
 from random import Random
 
@@ -7,8 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from node.market.auction import clear
+from node.market.book import PublishedBook, result_bytes
 from tests.property.node.market import naive
 from tests.property.node.market.books import (
+    book_order,
     books,
     books_with_minimum_fills,
     bytes_of,
@@ -20,7 +24,12 @@ from tests.property.node.market.books import (
 )
 from tests.property.node.market.naive import BUY, SELL, Bid
 
-many = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+DEEP = bool(os.environ.get("GRIDTRACE_DEEP"))
+pytestmark = pytest.mark.timeout(3_600 if DEEP else 180)
+
+many = settings(
+    max_examples=20_000 if DEEP else 1_000, deadline=None, suppress_health_check=[HealthCheck.filter_too_much]
+)
 
 
 @many
@@ -73,6 +82,31 @@ def test_clear__crossing_book__keeps_every_order_and_limit(orders: list[Bid]) ->
             assert fill == 0
     for side in (BUY, SELL):
         assert sum(fills[order.sequence] for order in orders if order.side == side) == result.matched_wh
+
+
+@many
+@given(crossing_books(), st.integers(-20, 20))
+def test_clear__money__sums_to_zero_whatever_the_fee(orders: list[Bid], fee: int) -> None:
+    result = run(orders, fee)
+    fills, price = fills_of(orders, result), result.price_per_kwh or 0
+
+    paid = sum((price + fee) * fills[order.sequence] for order in orders if order.side == BUY)
+    received = sum(price * fills[order.sequence] for order in orders if order.side == SELL)
+
+    assert paid - received - fee * result.matched_wh == 0
+
+
+@many
+@given(books_with_minimum_fills(), st.data())
+def test_clear__owners_exchanged__change_nothing(orders: list[Bid], data: st.DataObject) -> None:
+    def outcome(owners: list[int]) -> bytes:
+        signed = tuple(book_order(order, owner) for order, owner in zip(orders, owners, strict=True))
+        columns = PublishedBook(1, 900, 900, 0, signed).columns()
+        return result_bytes(columns, clear(columns))
+
+    owners = list(range(len(orders)))
+
+    assert outcome(data.draw(st.permutations(owners))) == outcome(owners) == bytes_of(orders)
 
 
 @many

@@ -37,8 +37,9 @@ def slots(draw: st.DrawFn) -> Slot:
             buyer=buyer,
             seller=seller,
             energy_wh=energy_wh,
-            price_per_kwh=price,
+            price_per_kwh=price + draw(st.sampled_from((0, 0, 0, 7, -1_001))),
             fee_per_kwh=draw(st.sampled_from((0, 20_000, 31_337))),
+            rent_per_kwh=draw(st.sampled_from((0, 0, 0, 5_003))),
         )
         for number, (buyer, seller, energy_wh, buy_lane, sell_lane) in enumerate(pairs)
     )

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from node.settlement.delivery import Metered, deliver
 from node.settlement.imbalance import largest_remainder, settle_imbalance
-from node.settlement.netting import BUY, SELL, Means, adjusted, charge, net, owing
+from node.settlement.netting import BUY, SELL, Means, Part, adjusted, charge, net, owing
 from tests.property.node.settlement.slots import ACCOUNTS, GRID, Slot, slots
 
 NOBODY = Metered(0, 0)
@@ -79,7 +79,7 @@ def test_net__any_slot__residue_is_bounded_and_energy_balances(slot: Slot, grid_
     grid = ACCOUNTS[0] if grid_trades else GRID
     deliveries = deliver(slot.trades, slot.metered)
     imbalance = settle_imbalance(deliveries, slot.metered, slot.prices)
-    netting = net(deliveries, imbalance, grid)
+    netting = net([deliveries], imbalance, grid)
     entries = len(netting.fills) + len(netting.adjustments)
     assert 0 <= netting.residue_nano < max(1, entries) * 1_000
     buys = [fill for fill in netting.fills if fill.side == BUY]
@@ -94,14 +94,14 @@ def test_net__any_slot__residue_is_bounded_and_energy_balances(slot: Slot, grid_
 def test_net__any_slot__nobody_is_off_by_more_than_rounding(slot: Slot) -> None:
     deliveries = deliver(slot.trades, slot.metered)
     imbalance = settle_imbalance(deliveries, slot.metered, slot.prices)
-    netting = net(deliveries, imbalance, GRID)
+    netting = net([deliveries], imbalance, GRID)
     moved = Counter(dict(netting.adjustments))
     entries: Counter[bytes] = Counter(ACCOUNTS)
     for fill in netting.fills:
         moved[fill.trader] += fill.money if fill.side == SELL else -fill.money
         entries[fill.trader] += 1
     for line in imbalance.lines:
-        exact = line.trade_money_nano - line.grid_fee_nano + line.imbalance_money_nano
+        exact = line.trade_money_nano - line.grid_fee_nano - line.rent_nano + line.imbalance_money_nano
         assert 0 <= exact - moved[line.account] * 1_000 < entries[line.account] * 1_000
 
 
@@ -110,11 +110,12 @@ def test_adjusted__any_means__charges_within_caps_and_books_the_rest_to_the_grid
     slot: Slot, data: st.DataObject
 ) -> None:
     deliveries = deliver(slot.trades, slot.metered)
-    netting = net(deliveries, settle_imbalance(deliveries, slot.metered, slot.prices), GRID)
+    netting = net([deliveries], settle_imbalance(deliveries, slot.metered, slot.prices), GRID)
+    part = netting.parts[0] if netting.parts else Part()
     amount = st.integers(-10, 3_000)
-    caps = {account: data.draw(st.builds(Means, amount, amount, amount)).cap for account in owing(netting, GRID)}
-    charges = charge(netting, caps)
-    before, after = dict(netting.adjustments), dict(adjusted(netting, charges, GRID))
+    caps = {account: data.draw(st.builds(Means, amount, amount, amount)).cap for account in owing(part, GRID)}
+    charges = charge(part, caps)
+    before, after = dict(part.adjustments), dict(adjusted(part, charges, GRID))
     assert sum(after.values()) == sum(before.values())
     for account, money in before.items():
         if account == GRID:

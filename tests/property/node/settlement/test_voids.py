@@ -45,7 +45,7 @@ def test_judge__any_slot_and_exchange__leaves_what_is_taken_and_no_more_void_tha
     found = judge(slot, orders, exchange)
 
     assert refusals(found.outcome.netting.fills, orders, exchange) == {}
-    assert found.outcome == slot.settle(found.voids)
+    assert found.outcome == slot.settle(dict.fromkeys(found.voids, 0))
     kept = [item.trade for item in found.outcome.deliveries]
     assert all(
         (trade in kept) != bool({trade.buy_order, trade.sell_order} & found.voids.keys()) for trade in slot.trades

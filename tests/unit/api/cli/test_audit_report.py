@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from api.cli.audit_report import CheckedSlot, moment, report
+from api.cli.audit_report import Checked, CheckedSlot, moment, report
 from indexer.errors import ConfigError
 from node.audit.compare import Finding
 
@@ -13,16 +13,16 @@ FINDING = Finding("trade", "7 energy_wh", "100", "90", "auction", "trades")
 
 
 def test_report__no_difference__says_so() -> None:
-    assert report([CheckedSlot(1, SLOT, [])], as_json=False) == "1 slots recomputed, 0 differences"
+    assert report(Checked([CheckedSlot(1, SLOT, [])], []), as_json=False) == "1 slots recomputed, 0 differences"
 
 
 def test_report__a_difference__names_slot_subject_and_both_sides() -> None:
-    line = report([CheckedSlot(1, SLOT, [FINDING])], as_json=False).splitlines()[0]
+    line = report(Checked([CheckedSlot(1, SLOT, [FINDING])], []), as_json=False).splitlines()[0]
     assert line == "zone 1 2025-06-17T10:00:00Z trade 7 energy_wh: auction gives 100, trades says 90"
 
 
 def test_report__as_json__counts() -> None:
-    found = json.loads(report([CheckedSlot(1, SLOT, [FINDING])], as_json=True))
+    found = json.loads(report(Checked([CheckedSlot(1, SLOT, [FINDING])], []), as_json=True))
     assert (found["slots"], found["differences"]) == (1, 1)
     assert found["checked"][0]["findings"][0]["subject"] == "7 energy_wh"
 
@@ -42,9 +42,9 @@ def test_report__many_differences__shows_the_first_and_counts_the_rest_unless_al
     slot = CheckedSlot(
         1, SLOT, [replace(FINDING, subject=str(number), actual="0x" + "ab" * 100) for number in range(9)]
     )
-    lines = report([slot], as_json=False).splitlines()
+    lines = report(Checked([slot], []), as_json=False).splitlines()
     assert len(lines) == 7
     assert "and 4 more" in lines[5]
     assert lines[6] == "1 slots recomputed, 9 differences"
     assert max(map(len, lines)) < 200
-    assert "0x" + "ab" * 100 in report([slot], as_json=False, every=True).splitlines()[8]
+    assert "0x" + "ab" * 100 in report(Checked([slot], []), as_json=False, every=True).splitlines()[8]

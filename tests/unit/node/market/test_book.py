@@ -5,6 +5,7 @@ import pytest
 
 from node.market import book
 from node.market.auction import Book, Side, clear
+from node.market.instructions import Instructions, SelfTrade
 from tests.unit.node.market.orders import DOMAIN, SLOT, entry
 
 ENTRIES = [
@@ -17,8 +18,8 @@ DATA = book.book_bytes(1, SLOT, 900, 20_000, ENTRIES)
 
 def test_book_bytes__any_order_of_entries__are_the_same_and_fixed_width() -> None:
     assert book.book_bytes(1, SLOT, 900, 20_000, reversed(ENTRIES)) == DATA
-    assert len(DATA) == 34 + 3 * 166
-    assert DATA[:6] == b"GTBK\x00\x01"
+    assert len(DATA) == 34 + 3 * 252
+    assert DATA[:6] == b"GTBK\x00\x02"
     assert book.book_hash(DATA) == sha256(DATA).digest()
 
 
@@ -39,15 +40,57 @@ def test_parse_book__published_bytes__give_every_field_back() -> None:
         DATA[:-1],
         DATA + b"\x00",
         b"XXXX" + DATA[4:],
-        DATA[:4] + b"\x00\x02" + DATA[6:],
-        DATA[:34] + DATA[200:366] + DATA[34:200] + DATA[366:],
+        DATA[:4] + b"\x00\x03" + DATA[6:],
+        DATA[:34] + DATA[286:538] + DATA[34:286] + DATA[538:],
         DATA[:94] + b"\x07" + DATA[95:],
+        DATA[:200] + (1_000).to_bytes(8, "big") + DATA[208:],
+        DATA[:208] + b"\x08" + DATA[209:],
+        DATA[:209] + b"\x04" + DATA[210:],
     ],
-    ids=["empty", "no-header", "cut", "longer", "magic", "version", "unordered", "side"],
+    ids=[
+        "empty",
+        "no-header",
+        "cut",
+        "longer",
+        "magic",
+        "version",
+        "unordered",
+        "side",
+        "nothing-left",
+        "unknown-flag",
+        "unknown-self-trade-mode",
+    ],
 )
 def test_parse_book__not_a_book__is_refused(data: bytes) -> None:
     with pytest.raises(book.BookUnreadable):
         book.parse_book(data)
+
+
+def test_parse_book__instructions_and_taken_energy__come_back() -> None:
+    asked = Instructions(True, 10, SelfTrade.DECREMENT, SLOT - 400, replaces=b"\x01" * 32, block=bytes(32))
+    changed = replace(ENTRIES[0], instructions=asked, taken_wh=400)
+
+    (read,) = book.parse_book(book.book_bytes(1, SLOT, 900, 20_000, [changed])).orders
+
+    assert read == changed
+    assert read.left_wh == 600
+
+
+def test_parse_book__version_1__is_read_without_instructions() -> None:
+    signed = b"".join(DATA[34 + index * 252 :][:166] for index in range(3))
+
+    published = book.parse_book(DATA[:4] + b"\x00\x01" + DATA[6:34] + signed)
+
+    assert published == book.parse_book(DATA)
+    assert {entry.instructions for entry in published.orders} == {Instructions()}
+
+
+def test_columns__order_that_traded_before__has_the_rest_and_no_minimum() -> None:
+    traded = replace(ENTRIES[2], taken_wh=7)
+
+    sells = book.PublishedBook(1, SLOT, 900, 0, (traded,)).columns().sells
+
+    assert (sells.quantity_wh.tolist(), sells.min_fill_wh.tolist()) == ([2**48 - 8], [0])
 
 
 def test_forged_orders__honest_book__has_none() -> None:

@@ -5,17 +5,19 @@ import asyncio
 import pytest
 
 from indexer.clock import SimulatedClock
-from node.metering import modbus
-from node.metering.devices import Device, Sample
+from node.metering.entries import ReadingEntry
+from node.metering.lines import NoAnswer
 from node.metering.meter import Gateway, Inbox
-from node.metering.modbus import BadMeterAddress, Endpoint, NoAnswer, Poller, parse_address
+from node.metering.modbus import Poller
+from node.metering.modbus_address import BadMeterAddress, Endpoint, of_command_line, parse_address
+from node.metering.plan import Block
 from node.metering.service import Meter
 
 ENDPOINT = Endpoint("127.0.0.1", 502)
 
 
 class FakeLine:
-    """Units that answer with their number as import, but for the dead ones."""
+    """Units whose registers are 0, but for the dead ones."""
 
     def __init__(self, dead: set[int], *, is_reachable: bool = True) -> None:
         self.dead, self.is_reachable = dead, is_reachable
@@ -25,11 +27,12 @@ class FakeLine:
         if not self.is_reachable:
             raise ConnectionRefusedError("refused")
 
-    async def read(self, unit: int, device: Device) -> Sample:
-        self.asked.append(unit)
+    async def ask(self, unit: int, block: Block) -> bytes:
+        if not self.asked or self.asked[-1] != unit:
+            self.asked.append(unit)
         if unit in self.dead:
             raise NoAnswer(f"unit {unit}")
-        return Sample(import_wh=unit)
+        return bytes(2 * block.count)
 
     def close(self) -> None: ...
 
@@ -43,12 +46,13 @@ async def poll_once(line: FakeLine, times: int = 1) -> list[int]:
     """Meter numbers of the readings handed in."""
     inbox = Inbox()
     async with asyncio.TaskGroup() as group:
-        poller = Poller(group, Gateway(bytes(31) + b"\x01"), inbox, SimulatedClock(), 3_600)
+        poller = Poller(group, Gateway(bytes(31) + b"\x01"), inbox, SimulatedClock(), 3_600, opens=lambda _: line)
         poller.update([meter(unit) for unit in (1, 2, 3)])
         for _ in range(times):
             await poller.read_all(line, ENDPOINT)
         poller.update([])
-    return [delivery.signed.reading.meter_id for delivery in await asyncio.wait_for(inbox.take(10), 1)]
+    entries = [delivery.entry for delivery in await asyncio.wait_for(inbox.take(10), 1)]
+    return [entry.meter_id for entry in entries if isinstance(entry, ReadingEntry)]
 
 
 async def test_read_all__one_dead_unit__the_others_are_read() -> None:
@@ -69,20 +73,20 @@ async def test_read_all__endpoint_away__asks_no_unit() -> None:
     assert line.asked == []
 
 
-async def test_all_asked__one_line_still_silent__waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_all_asked__one_line_still_silent__waits_for_it() -> None:
     answer = asyncio.Event()
 
     class SlowLine(FakeLine):
         def __init__(self, endpoint: Endpoint) -> None:
             super().__init__(set(), is_reachable=False)
+            assert endpoint == ENDPOINT
 
         async def open(self) -> None:
             await answer.wait()
             await super().open()
 
-    monkeypatch.setattr(modbus, "TcpLine", SlowLine)
     async with asyncio.TaskGroup() as group:
-        poller = Poller(group, Gateway(bytes(31) + b"\x01"), Inbox(), SimulatedClock(), 3_600)
+        poller = Poller(group, Gateway(bytes(31) + b"\x01"), Inbox(), SimulatedClock(), 3_600, opens=SlowLine)
         await poller.all_asked()
         poller.update([meter(1)])
         asked = asyncio.create_task(poller.all_asked())
@@ -98,6 +102,12 @@ async def test_all_asked__one_line_still_silent__waits_for_it(monkeypatch: pytes
     [
         ("modbus-tcp://10.0.0.5:5020/17", (Endpoint("10.0.0.5", 5_020), 17)),
         ("modbus-tcp://plc/1", (Endpoint("plc", 502), 1)),
+        ("modbus-rtu-tcp://plc:4001/2", (Endpoint("plc", 4_001, "modbus-rtu-tcp"), 2)),
+        ("modbus-rtu:///dev/ttyUSB0/3", (Endpoint("/dev/ttyUSB0", 0, "modbus-rtu"), 3)),
+        (
+            "modbus-rtu:///dev/serial/by-id/x/3?baud=19200&parity=e&stop=2",
+            (Endpoint("/dev/serial/by-id/x", 0, "modbus-rtu", 19_200, "E", 2), 3),
+        ),
     ],
 )
 def test_parse_address__well_formed__gives_endpoint_and_unit(text: str, expected: tuple[Endpoint, int]) -> None:
@@ -105,8 +115,33 @@ def test_parse_address__well_formed__gives_endpoint_and_unit(text: str, expected
 
 
 @pytest.mark.parametrize(
-    "text", ["modbus-tcp://h/0", "modbus-tcp://h/248", "tcp://h/1", "modbus-tcp:///1", "modbus-tcp://h"]
+    "text",
+    [
+        "modbus-tcp://h/0",
+        "modbus-tcp://h/248",
+        "tcp://h/1",
+        "modbus-tcp:///1",
+        "modbus-tcp://h",
+        "modbus-tcp://h:x/1",
+        "modbus-rtu://host/dev/ttyUSB0/1",
+        "modbus-rtu:///dev/../etc/1",
+        "modbus-rtu:///dev/ttyUSB0/1?baud=7",
+        "modbus-rtu:///dev/ttyUSB0/1?parity=X",
+        "modbus-rtu:///dev/ttyUSB0/1?bits=7",
+    ],
 )
 def test_parse_address__otherwise__is_refused(text: str) -> None:
     with pytest.raises(BadMeterAddress):
         parse_address(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("10.0.0.5:5020", (Endpoint("10.0.0.5", 5_020), 9)),
+        ("/dev/ttyUSB0", (Endpoint("/dev/ttyUSB0", 0, "modbus-rtu", 19_200, "E"), 9)),
+        ("modbus-tcp://h/3", (Endpoint("h", 502), 3)),
+    ],
+)
+def test_of_command_line__what_people_type__is_understood(text: str, expected: tuple[Endpoint, int]) -> None:
+    assert of_command_line(text, 9, 19_200, "E") == expected

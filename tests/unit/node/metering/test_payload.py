@@ -26,7 +26,7 @@ def test_decode__anything_else__is_an_error(content: bytes) -> None:
         payload.decode(content)
 
 
-@pytest.mark.parametrize("content", [b"{", b"[" * 4_000, b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"{", b"[" * 4_000, b"\xff\xfe", b"NaN", b"-Infinity"])
 def test_decode_json__broken__is_an_error(content: bytes) -> None:
     with pytest.raises(BadDeviceData):
         payload.decode_json(content)

@@ -1,6 +1,6 @@
 from node.settlement.delivery import deliver
 from node.settlement.imbalance import Prices, settle_imbalance
-from node.settlement.netting import BUY, SELL, Means, Netting, adjusted, cash_after_fills, charge, net, owing
+from node.settlement.netting import BUY, SELL, Means, Netting, Part, adjusted, cash_after_fills, charge, net, owing
 from tests.unit.node.settlement.slot import account, metered, trade
 
 GRID = account("g")
@@ -11,7 +11,12 @@ def netting(price: int = 100_001) -> Netting:
     trades = [trade(0, "s", "b", 501, price, 20_001), trade(1, "s", "c", 333, price, 20_001)]
     meters = metered(s=(834, 0), b=(0, 501), c=(0, 400))
     deliveries = deliver(trades, meters)
-    return net(deliveries, settle_imbalance(deliveries, meters, PRICES), GRID)
+    return net([deliveries], settle_imbalance(deliveries, meters, PRICES), GRID)
+
+
+def part() -> Part:
+    (only,) = netting().parts
+    return only
 
 
 def test_net__orders__buyers_are_rounded_up_and_sellers_down() -> None:
@@ -31,18 +36,18 @@ def test_net__negative_price__turns_the_payment_round() -> None:
 
 def test_net__short_account__owes_and_the_grid_receives() -> None:
     assert dict(netting().adjustments) == {account("c"): -21_440, GRID: 21_440}
-    assert owing(netting(), GRID) == {account("c"): 21_440}
+    assert owing(part(), GRID) == {account("c"): 21_440}
 
 
 def test_charge__cap_below_debt__leaves_the_shortfall_to_the_grid() -> None:
-    charges = charge(netting(), {account("c"): 20_000})
+    charges = charge(part(), {account("c"): 20_000})
     assert (charges[0].charged, charges[0].shortfall) == (20_000, 1_440)
-    assert dict(adjusted(netting(), charges, GRID)) == {account("c"): -20_000, GRID: 20_000}
+    assert dict(adjusted(part(), charges, GRID)) == {account("c"): -20_000, GRID: 20_000}
 
 
 def test_charge__nothing_chargeable__keeps_the_entry_and_moves_nothing() -> None:
-    charges = charge(netting(), {account("c"): 0})
-    assert dict(adjusted(netting(), charges, GRID)) == {account("c"): 0, GRID: 0}
+    charges = charge(part(), {account("c"): 0})
+    assert dict(adjusted(part(), charges, GRID)) == {account("c"): 0, GRID: 0}
 
 
 def test_means__cap__is_the_smallest_and_never_negative() -> None:
@@ -53,5 +58,5 @@ def test_means__cap__is_the_smallest_and_never_negative() -> None:
 
 
 def test_cash_after_fills__buyer_and_seller__pays_and_receives() -> None:
-    assert cash_after_fills(netting(), account("b"), 100_000) == 100_000 - 60_122
-    assert cash_after_fills(netting(), account("s"), 0) == 83_400
+    assert cash_after_fills(part(), account("b"), 100_000) == 100_000 - 60_122
+    assert cash_after_fills(part(), account("s"), 0) == 83_400

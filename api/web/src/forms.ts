@@ -1,0 +1,129 @@
+/** Wires the page's forms and buttons that need a wallet or a session; without scripts they stay off and say so. */
+
+import { buy, claim, decide } from "./invest.js";
+import { signedIn, signIn, signOut } from "./session.js";
+import { findWallets, hasWallet } from "./wallet.js";
+
+const PRICE_DECIMALS = 6;
+const SHOWN_DECIMALS = 4;
+
+/** Payment token units as the server writes them: four decimals, to the nearest. */
+function cash(units: bigint): string {
+  const step = 10n ** BigInt(PRICE_DECIMALS - SHOWN_DECIMALS);
+  const rounded = (units + step / 2n) / step;
+  const scale = 10n ** BigInt(SHOWN_DECIMALS);
+  const whole = (rounded / scale).toString().replace(/\B(?=(\d{3})+$)/g, "\u202f");
+  return `${whole}.${(rounded % scale).toString().padStart(SHOWN_DECIMALS, "0")}`;
+}
+
+type Work = (say: (text: string) => void) => Promise<string>;
+
+/** Runs what a person asked for, once at a time, and says how it went where he is looking. */
+async function run(form: HTMLElement, work: Work): Promise<void> {
+  const line = form.querySelector<HTMLElement>("[data-say]") ?? form.parentElement?.querySelector<HTMLElement>("[data-say]");
+  const buttons = [...form.querySelectorAll("button"), ...(form instanceof HTMLButtonElement ? [form] : [])];
+  const say = (text: string, bad = false): void => {
+    if (line === null || line === undefined) return;
+    line.textContent = text;
+    line.classList.toggle("bad", bad);
+  };
+  for (const button of buttons) button.disabled = true;
+  try {
+    say(await work(say));
+  } catch (error) {
+    say(error instanceof Error ? error.message : String(error), true);
+  } finally {
+    for (const button of buttons) button.disabled = false;
+  }
+}
+
+function startBuying(form: HTMLFormElement): void {
+  const { asset, price } = form.dataset;
+  const count = form.elements.namedItem("fractions") as HTMLInputElement;
+  const cost = form.elements.namedItem("cost") as HTMLOutputElement;
+  if (asset === undefined || price === undefined) return;
+  count.oninput = () => {
+    cost.value = count.checkValidity() ? cash(BigInt(price) * BigInt(count.value)) : "–";
+  };
+  form.onsubmit = (event) => {
+    event.preventDefault();
+    void run(form, async (say) => {
+      await buy(asset, price, count.value, say);
+      return "Bought: the fractions are yours once the transaction is mined, in some seconds.";
+    });
+  };
+}
+
+function startClaiming(form: HTMLFormElement): void {
+  const { asset } = form.dataset;
+  if (asset === undefined) return;
+  form.onsubmit = (event) => {
+    event.preventDefault();
+    void run(form, async () => {
+      await claim(asset);
+      return "Asked for: your wallet is paid once the transaction is mined.";
+    });
+  };
+}
+
+function startDeciding(form: HTMLFormElement): void {
+  const { user } = form.dataset;
+  if (user === undefined) return;
+  form.onsubmit = (event) => {
+    event.preventDefault();
+    const chosen = (event.submitter as HTMLButtonElement | null)?.value ?? "rejection";
+    void run(form, async () => {
+      await decide(user, chosen);
+      location.reload();
+      return "Decided.";
+    });
+  };
+}
+
+function startSigningIn(button: HTMLButtonElement): void {
+  button.onclick = () => {
+    void run(button, async () => {
+      await signIn();
+      location.reload();
+      return "Signed in.";
+    });
+  };
+}
+
+async function showAccount(button: HTMLButtonElement): Promise<void> {
+  const account = await signedIn();
+  button.hidden = false;
+  if (account === undefined) {
+    button.textContent = "Sign in";
+    startSigningIn(button);
+    return;
+  }
+  button.textContent = `${account.slice(0, 6)}…${account.slice(-4)} · sign out`;
+  button.disabled = false;
+  button.onclick = () => {
+    void run(button, async () => {
+      await signOut();
+      location.reload();
+      return "";
+    });
+  };
+}
+
+/** Finds what needs a wallet on this page, and switches it on once there is one. */
+export function startForms(): void {
+  for (const form of document.querySelectorAll<HTMLFormElement>("form[data-buy]")) startBuying(form);
+  for (const form of document.querySelectorAll<HTMLFormElement>("form[data-claim]")) startClaiming(form);
+  for (const form of document.querySelectorAll<HTMLFormElement>("form[data-decide]")) {
+    startDeciding(form);
+    for (const button of form.querySelectorAll("button")) button.disabled = false;
+  }
+  for (const button of document.querySelectorAll<HTMLButtonElement>("[data-sign-in]")) startSigningIn(button);
+  const own = document.querySelector<HTMLButtonElement>("[data-account]");
+  if (own !== null) void showAccount(own);
+  findWallets(() => {
+    if (!hasWallet()) return;
+    const waiting = "form[data-buy] button, form[data-claim] button, [data-sign-in], [data-account]";
+    for (const button of document.querySelectorAll<HTMLButtonElement>(waiting)) button.disabled = false;
+    for (const line of document.querySelectorAll<HTMLElement>("[data-buy] [data-say]")) line.textContent = "Your wallet shows every field before you sign.";
+  });
+}

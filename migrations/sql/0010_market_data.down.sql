@@ -1,0 +1,1 @@
+drop index if exists trading.orders_position;

@@ -1,0 +1,25 @@
+drop trigger if exists log_change on telemetry.meters;
+drop trigger if exists log_change on trading.settlement_voids;
+drop trigger if exists log_change on trading.settlements;
+drop trigger if exists log_change on trading.settlement_batches;
+drop function if exists audit.log_change();
+drop table if exists audit.audit_logs;
+alter table trading.trades drop column if exists batch;
+alter table trading.settlement_voids drop column if exists batch;
+alter table trading.settlement_charges drop column if exists batch;
+alter table trading.settlement_accounts drop column if exists uncovered;
+alter table trading.settlement_accounts drop column if exists rent_nano;
+drop index if exists trading.settlements_to_revise;
+alter table trading.settlements drop column if exists previous_id;
+alter table trading.settlements drop column if exists looked_at;
+alter table trading.settlements drop column if exists final_at;
+alter table trading.settlements drop column if exists rent_nano;
+comment on column trading.settlements.zone is null;
+alter table trading.settlements drop column if exists zones;
+alter table trading.settlements drop column if exists most_entries;
+alter table trading.settlements drop column if exists batches;
+alter table trading.settlements add column if not exists batch bytea;
+update trading.settlements s set batch = b.batch
+from trading.settlement_batches b where b.settlement_id = s.settlement_id and b.ordinal = 0;
+comment on column trading.settlements.batch_sequence is null;
+drop table if exists trading.settlement_batches;

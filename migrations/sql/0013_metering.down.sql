@@ -1,0 +1,17 @@
+drop view grid.energy_consumption;
+drop view grid.energy_production;
+drop view grid.slot_newest;
+alter table telemetry.latest reset (fillfactor);
+drop table telemetry.energy_hourly;
+alter table telemetry.slot_energy drop column final_at;
+drop table telemetry.buffers;
+drop table telemetry.meter_baselines;
+drop table telemetry.meter_faults;
+delete from telemetry.meters where kind = 'appliance' or driver = 'poll';
+alter table telemetry.meters drop column part_of;
+alter table telemetry.meters drop column consumption_type;
+alter table telemetry.meters drop column appliance;
+alter table telemetry.meters drop constraint meters_kind_check;
+alter table telemetry.meters add constraint meters_kind_check check (kind in ('home', 'plant', 'feeder'));
+alter table telemetry.meters drop constraint meters_driver_check;
+alter table telemetry.meters add constraint meters_driver_check check (driver in ('modbus', 'mqtt', 'http'));

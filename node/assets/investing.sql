@@ -1,0 +1,101 @@
+-- lock_asset -- one purchase of an asset is judged at a time
+select id from assets.assets where id = $1 for update;
+
+-- known -- the transaction of this very purchase
+select outbox_id from assets.purchases where asset_id = $1 and buyer = $2 and nonce = $3 and deadline = to_timestamp($4::bigint);
+
+-- is_cleared -- whether the registry lets the account hold fractions at a time
+select exists (
+    select from blockchain.participants
+    where chain_id = $1 and account = $2 and kyc_until >= $3 and flags & 4 = 0
+);
+
+-- on_their_way -- fractions of purchases that are sent and not mirrored yet
+select coalesce(sum(p.fractions), 0) from assets.purchases p join wallet.outbox o on o.id = p.outbox_id
+where p.asset_id = $1 and o.state <> 'failed' and (
+    o.state <> 'final' and not exists (
+        select from blockchain.asset_purchases b where b.transaction_hash = o.transaction_hash
+    )
+);
+
+-- asked -- a purchase was passed on
+insert into assets.purchases (outbox_id, asset_id, buyer, fractions, max_cost, nonce, deadline)
+values ($1, $2, $3, $4, $5, $6, to_timestamp($7::bigint));
+
+-- investments -- a page of purchases, newest first
+select i.asset_id, a.name, i.buyer, i.fractions, i.price, i.cost, decode(substr(i.transaction_hash, 3), 'hex')
+    as transaction_hash, i.block_number, i.log_index, i.invested_at
+from assets.investments i join assets.assets a on a.id = i.asset_id
+where i.chain_id = $1 and ($2::bytea is null or i.buyer = $2) and ($3::uuid is null or i.asset_id = $3)
+  and ($4::bigint is null or (i.block_number, i.log_index) < ($4::bigint, $5::bigint))
+order by i.block_number desc, i.log_index desc limit $6;
+
+-- portfolio -- what an account holds or held of each asset, and its revenue, exact as the token computes it
+with moves as materialized (
+    select emitter as token, block_number, log_index, value as delta from blockchain.fact_asset_token_transfer
+    where chain_id = $1 and "to" = $2
+    union all
+    select emitter, block_number, log_index, -value from blockchain.fact_asset_token_transfer
+    where chain_id = $1 and "from" = $2
+), mine as materialized (
+    select token, sum(delta) as fractions from moves group by token
+), deposits as (
+    select d.emitter as token, d.block_number, d.log_index, d.revenue_per_fraction
+        - lag(d.revenue_per_fraction, 1, 0) over (partition by d.emitter order by d.block_number, d.log_index) as step
+    from blockchain.fact_asset_token_revenue_deposited d join mine on mine.token = d.emitter
+    where d.chain_id = $1
+), earned as (
+    -- In units of 2^-60: what each deposit gave to the fractions that he held at that moment.
+    select d.token, sum(d.step * m.delta) as units
+    from deposits d join moves m
+        on m.token = d.token and (m.block_number, m.log_index) < (d.block_number, d.log_index)
+    group by d.token
+), claims as (
+    select emitter as token, sum(amount) as amount from blockchain.fact_asset_token_revenue_claimed
+    where chain_id = $1 and account = $2 group by emitter
+), forced as (
+    select emitter as token, sum(case when "to" = $2 then revenue else -revenue end) as amount
+    from blockchain.fact_asset_token_forced_transfer
+    where chain_id = $1 and ("from" = $2 or "to" = $2) and "from" <> "to" group by emitter
+), bought as (
+    select token, sum(cost) as cost from blockchain.asset_purchases
+    where chain_id = $1 and buyer = $2 group by token
+)
+select a.id as asset_id, t.token, a.name, t.symbol, mine.fractions, t.supply, coalesce(bought.cost, 0) as invested,
+    coalesce(claims.amount, 0) as claimed,
+    floor(coalesce(earned.units, 0) / 1152921504606846976) + coalesce(forced.amount, 0) - coalesce(claims.amount, 0)
+        as claimable,
+    last.price as last_price
+from mine
+join blockchain.asset_tokens t on t.chain_id = $1 and t.token = mine.token
+join assets.assets a on a.token_id = t.asset_id
+left join earned on earned.token = mine.token
+left join claims on claims.token = mine.token
+left join forced on forced.token = mine.token
+left join bought on bought.token = mine.token
+left join lateral (
+    select price from blockchain.asset_purchases p where p.chain_id = $1 and p.token = mine.token
+    order by p.block_number desc, p.log_index desc limit 1
+) last on true
+order by a.name, a.token_id;
+
+-- cap_table -- who holds an asset now
+select account, balance as fractions from blockchain.token_balances
+where chain_id = $1 and token = $2 and balance > 0 order by balance desc, account;
+
+-- cap_table_at -- who held an asset after a block
+select account, sum(delta) as fractions from (
+    select "to" as account, value as delta from blockchain.fact_asset_token_transfer
+    where chain_id = $1 and emitter = $2 and block_number <= $3
+    union all
+    select "from", -value from blockchain.fact_asset_token_transfer
+    where chain_id = $1 and emitter = $2 and block_number <= $3
+) moves
+where account <> decode('0000000000000000000000000000000000000000', 'hex')
+group by account having sum(delta) > 0 order by 2 desc, 1;
+
+-- holds -- whether an account has fractions of an asset
+select exists (
+    select from blockchain.token_balances
+    where chain_id = $1 and token = $2::bytea and account = $3 and balance > 0
+);

@@ -1,0 +1,55 @@
+-- take_readings -- power of each plant at every time at which one of its meters was read, since the last that was taken
+insert into telemetry.energy_production ("time", asset_id, power_kw)
+select seen."time", seen.id, -sum(newest.power_w) / 1000.0
+from (
+    select distinct r."time", a.id, a.plant_id
+    from assets.assets a
+    join telemetry.meters m on m.plant_id = a.plant_id
+    cross join lateral (
+        select coalesce(max(p."time"), '-infinity') as taken from telemetry.energy_production p where p.asset_id = a.id
+    ) known
+    join telemetry.readings r on r.meter_id = m.meter_id and r.state = 'VALIDATED' and r."time" > known.taken
+) seen
+join telemetry.meters m on m.plant_id = seen.plant_id
+cross join lateral (
+    select r.power_w from telemetry.readings r
+    where r.meter_id = m.meter_id and r.state = 'VALIDATED' and r."time" <= seen."time"
+    order by r."time" desc limit 1
+) newest
+group by seen."time", seen.id;
+
+-- add_weather -- an observation
+insert into telemetry.weather_data (asset_id, "time", temperature, irradiance, wind_speed) values ($1, $2, $3, $4, $5)
+on conflict (asset_id, "time") do update set
+    temperature = excluded.temperature, irradiance = excluded.irradiance, wind_speed = excluded.wind_speed;
+
+-- produced -- energy of a plant's meters by step, the newest version of each slot; the sun beside it
+with slots as (
+    select distinct on (e.meter_id, e.delivery_start) e.delivery_start, e.export_wh
+    from assets.assets a
+    join telemetry.meters m on m.plant_id = a.plant_id
+    join telemetry.slot_energy e on e.meter_id = m.meter_id
+    where a.id = $1 and e.delivery_start >= $2 and e.delivery_start < $3
+    order by e.meter_id, e.delivery_start, e.version desc
+), energy as (
+    select case when $4 = 'slot' then delivery_start else date_trunc($4, delivery_start, 'UTC') end as start,
+        sum(export_wh) as energy_wh
+    from slots group by 1
+), sun as (
+    -- Each observation holds until the next one, for an hour at most.
+    select case when $4 = 'slot' then to_timestamp(floor(extract(epoch from "time") / $5::integer) * $5::integer)
+            else date_trunc($4, "time", 'UTC') end as start,
+        sum(irradiance * least(extract(epoch from coalesce(next_time, "time" + interval '1 hour') - "time"), 3600) / 3600)
+            as irradiation,
+        avg(temperature) as temperature
+    from (
+        select "time", irradiance, temperature, lead("time") over (order by "time") as next_time
+        from telemetry.weather_data where asset_id = $1 and "time" >= $2 and "time" < $3
+    ) observed group by 1
+)
+select energy.start, energy.energy_wh, round(sun.irradiation, 2) as irradiation, round(sun.temperature, 2) as temperature
+from energy left join sun using (start) order by energy.start;
+
+-- latest -- the newest power
+select "time", power_kw, voltage, temperature from telemetry.energy_production
+where asset_id = $1 order by "time" desc limit 1;

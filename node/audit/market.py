@@ -1,0 +1,77 @@
+"""The market of a slot, run again from what was published: who traded what with whom, at which price."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from contracts.typed_data import Domain
+from indexer.db import Connection, queries
+from node.audit import evidence, rematched, traded
+from node.audit.compare import Finding
+from node.audit.day_ahead import check_day_ahead
+from node.market import area_auction
+from node.market.area_book import area_book_bytes
+from node.market.book import BookUnreadable
+from node.settlement.batch import SignedOrder
+from node.settlement.context import SettlementContext
+from node.settlement.delivery import Trade
+from node.settlement.reads import SettlementRow
+
+_SQL = queries(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Traded:
+    """What follows from the market's published records of a slot."""
+
+    trades: tuple[Trade, ...]
+    orders: Mapping[bytes, SignedOrder]
+    """At least those of the trades, by digest."""
+    clearing_prices: tuple[int | None, ...]
+    """Of each zone's auction."""
+    slot_s: int
+    zones: tuple[int, ...]
+    """All that were cleared together."""
+
+
+async def check_market(
+    db: Connection, ctx: SettlementContext, row: SettlementRow
+) -> tuple[Traded | None, list[Finding]]:
+    """What was traded in a slot, as anyone can find it out, and what differs; None where it cannot be found out."""
+    area, start = row.zone, row.delivery_start
+    stored = await db.fetch(_SQL["auctions"], area, start)
+    together = await db.fetchrow(_SQL["area_auction"], area, start)
+    subject = f"slot {start}"
+    if not stored:
+        return None, [Finding("auction", subject, "an auction", "nothing", "trading.settlements", "trading.auctions")]
+    books = [auction["book"] for auction in stored]
+    try:
+        rerun = traded.Rerun(area_auction.rerun(area_book_bytes(together["head"], books) if together else books[0]))
+    except (BookUnreadable, ValueError) as error:
+        return None, [Finding("book", subject, "a readable book", str(error), "trading.auctions", traded.BOOK)]
+    links = [link for book in rerun.cleared.books for link in await evidence.links(db, book.zone, start)]
+    events = [link.event for link in links]
+    domain = Domain(ctx.chain_id, ctx.deployment.address("SettlementExchange"))
+    log = await db.fetchval(_SQL["slot_log"], area, start)
+    continuous, findings = (None, []) if log is None else rematched.check_log(log, area, start, events, domain)
+    if log is not None and continuous is None:
+        return None, findings
+    zones = [book.zone for book in rerun.cleared.books]
+    early = await check_day_ahead(db, zones, start, events, domain)
+    before, orders = ((), {}) if continuous is None else (continuous.trades, continuous.orders)
+    found = Traded(
+        (*early.trades, *before, *rerun.trades(len(early.trades) + len(before))),
+        {**early.orders, **orders, **rerun.orders},
+        rerun.clearing_prices,
+        rerun.cleared.books[0].slot_s,
+        tuple(zones),
+    )
+    rows = {auction["zone"]: dict(auction) for auction in stored}
+    return found, [
+        *findings,
+        *early.findings,
+        *traded.auction_findings(rerun, rows, dict(together) if together else None),
+        *traded.order_findings(rerun, domain, events),
+        *traded.left_out_findings(rerun, early.left_events, None if continuous is None else continuous.waiting),
+        *traded.cleared_findings(rerun, events),
+        *traded.link_findings(links),
+    ]

@@ -1,0 +1,199 @@
+"""Taking signed readings into PostgreSQL: each is compared with the end of its meter's chain, in the order given."""
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator, Iterable, Sequence, Set
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+import asyncpg
+import msgspec
+
+from contracts.typed_data import Reading
+from indexer.db import Connection, queries
+from node.metering.readings import Reason, SignedReading, validate
+
+_SQL = queries(__name__)
+
+LOCKS: Final = 64
+"""Two writers wait for each other where meters of theirs share a remainder by this."""
+COLUMNS: Final = (
+    "meter_id", "time", "counter", "import_wh", "export_wh", "power_w", "signature", "signer", "state",
+)  # fmt: skip
+AT_ONCE: Final = 500
+_POSTGRES_EPOCH_S: Final = 946_684_800
+"""2000-01-01, from which PostgreSQL counts microseconds."""
+_COPY_HEAD: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_COPY_ROW: Final = struct.Struct("!h" + "iq" * 6 + "i65s" + "i20s" + "i9s")
+_COPY_END: Final = b"\xff\xff"
+
+Key: TypeAlias = tuple[int, int, int]
+"""(meter_id, time, counter): names a reading."""
+Checked: TypeAlias = tuple[SignedReading, Reason | None]
+"""A reading and why it is refused."""
+
+
+class Taken(StrEnum):
+    """What became of a reading."""
+
+    RECEIVED = "RECEIVED"
+    """It is kept on disk until the database is back."""
+    VALIDATED = "VALIDATED"
+    REFUSED = "REFUSED"
+    DUPLICATE = "DUPLICATE"
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of one reading, and why it was refused."""
+
+    meter_id: int
+    time: int
+    counter: int
+    state: Taken
+    reason: Reason | None = None
+
+
+class _Chain(msgspec.Struct):
+    """A meter's key and fuse, and the end of its chain."""
+
+    key: bytes
+    fuse_w: int
+    last: Reading | None
+    has_grown: bool = False
+
+
+async def accept(db: Connection, readings: Sequence[SignedReading], *, now_s: float, slot_s: int) -> list[Outcome]:
+    """Checks and stores readings, in the order given. Needs a transaction.
+
+    A reading is compared with the end of its meter's chain and with those before it in the batch. What the meter's
+    key signed is stored even when refused; what it did not sign is only reported.
+    """
+    chains = await _chains(db, {signed.reading.meter_id for signed in readings})
+    await _make_room(db, readings, now_s + slot_s)
+    batch = _Batch(chains, now_s, slot_s)
+    try:
+        async with db.transaction():
+            source = batch.copied(readings)
+            await db.copy_to_table("readings", schema_name="telemetry", columns=COLUMNS, source=source, format="binary")
+    except asyncpg.UniqueViolationError:  # one that is valid now was refused before, its clock being ahead
+        batch = _Batch(await _chains(db, chains), now_s, slot_s)
+        batch.check(readings)
+        outcomes = await _stored(db, batch.checked)
+    else:
+        outcomes = await _told(db, batch.checked)
+    grown = [chain.last for chain in batch.chains.values() if chain.has_grown and chain.last is not None]
+    if grown:
+        await db.execute(_SQL["newest"], *map(list, zip(*map(_of_chain, grown), strict=True)))
+    return outcomes
+
+
+async def _told(db: Connection, checked: Sequence[Checked]) -> list[Outcome]:
+    """The outcomes where the valid ones are stored already; stores the others."""
+    refused = [pair for pair in checked if pair[1] is not None]
+    if not refused:
+        return [_valid(signed.reading) for signed, _ in checked]
+    others = iter(await _stored(db, refused, {_key(signed.reading) for signed, why in checked if why is None}))
+    return [_valid(signed.reading) if why is None else next(others) for signed, why in checked]
+
+
+async def _chains(db: Connection, meter_ids: Iterable[int]) -> dict[int, _Chain]:
+    ids = [meter_id for meter_id in meter_ids if 0 < meter_id < 2**32]
+    await db.execute(_SQL["lock_chains"], sorted({meter_id % LOCKS for meter_id in ids}))
+    found = {}
+    for meter_id, key, fuse_w, *last in await db.fetch(_SQL["chains"], ids):
+        found[meter_id] = _Chain(key, fuse_w, None if last[0] is None else Reading(meter_id, *last))
+    return found
+
+
+async def _make_room(db: Connection, readings: Sequence[SignedReading], latest_s: float) -> None:
+    """Partitions for the times that may be stored as valid."""
+    times = {signed.reading.time for signed in readings}
+    if months := {_month_s(time) for time in times if 0 <= time < latest_s}:
+        await db.execute(_SQL["ensure_partitions"], sorted(months))
+
+
+class _Batch:
+    """Readings being checked against the chains that they extend."""
+
+    def __init__(self, chains: dict[int, _Chain], now_s: float, slot_s: int) -> None:
+        self.chains = chains
+        self.checked: list[Checked] = []
+        self._now_s, self._slot_s = now_s, slot_s
+
+    def check(self, readings: Sequence[SignedReading]) -> None:
+        """Checks them, in order."""
+        chains, now_s, slot_s, take = self.chains, self._now_s, self._slot_s, self.checked.append
+        for signed in readings:
+            chain = chains.get(signed.reading.meter_id)
+            if chain is None:
+                take((signed, Reason.UNKNOWN_METER))
+                continue
+            reason = validate(chain.last, signed, key=chain.key, fuse_w=chain.fuse_w, now_s=now_s, slot_s=slot_s)
+            if reason is None:
+                chain.last, chain.has_grown = signed.reading, True
+            take((signed, reason))
+
+    async def copied(self, readings: Sequence[SignedReading]) -> AsyncIterator[bytes]:
+        """Checks them and gives the valid ones as PostgreSQL's binary COPY; it stores some while others are checked."""
+        yield _COPY_HEAD
+        for first in range(0, len(readings), AT_ONCE):
+            place = len(self.checked)
+            self.check(readings[first : first + AT_ONCE])
+            yield b"".join([_packed(signed) for signed, reason in self.checked[place:] if reason is None])
+            await asyncio.sleep(0)  # lets what was given be sent
+        yield _COPY_END
+
+
+def _packed(signed: SignedReading) -> bytes:
+    said = signed.reading
+    return _COPY_ROW.pack(
+        9, 8, said.meter_id, 8, (said.time - _POSTGRES_EPOCH_S) * 1_000_000, 8, said.counter, 8, said.import_wh,
+        8, said.export_wh, 8, said.power_w, 65, signed.signature, 20, signed.signer, 9, b"VALIDATED",
+    )  # fmt: skip
+
+
+async def _stored(db: Connection, checked: Sequence[Checked], valid: Set[Key] = frozenset()) -> list[Outcome]:
+    """Stores what the meters' keys signed; ``valid`` are in this batch and stored already."""
+    kept: dict[Key, Checked] = {}
+    for pair in checked:
+        key = _key(pair[0].reading)
+        if pair[1] is None or (pair[1].is_attributable and key not in kept and key not in valid):
+            kept[key] = pair
+    stored: set[Key] = set()
+    if kept:
+        rows = await db.fetch(_SQL["store_readings"], *map(list, zip(*map(_row, kept.values()), strict=True)))
+        stored = {tuple(row) for row in rows}
+    return [_outcome(pair, kept, stored) for pair in checked]
+
+
+def _month_s(time_s: int) -> int:
+    found = datetime.fromtimestamp(time_s, UTC)
+    return int(datetime(found.year, found.month, 1, tzinfo=UTC).timestamp())
+
+
+def _key(reading: Reading) -> Key:
+    return reading.meter_id, reading.time, reading.counter
+
+
+def _of_chain(said: Reading) -> tuple[int, ...]:
+    return *_key(said), said.import_wh, said.export_wh, said.power_w
+
+
+def _row(checked: Checked) -> tuple[object, ...]:
+    signed, reason = checked
+    state = Taken.VALIDATED if reason is None else Taken.REFUSED
+    return *_of_chain(signed.reading), signed.signature, signed.signer, state, reason
+
+
+def _valid(said: Reading) -> Outcome:
+    return Outcome(said.meter_id, said.time, said.counter, Taken.VALIDATED)
+
+
+def _outcome(checked: Checked, kept: dict[Key, Checked], stored: set[Key]) -> Outcome:
+    signed, reason = checked
+    key = _key(signed.reading)
+    if reason is None:
+        return _valid(signed.reading)
+    is_repeat = reason.is_attributable and (kept.get(key) is not checked or key not in stored)
+    return Outcome(*key, Taken.DUPLICATE if is_repeat else Taken.REFUSED, reason)

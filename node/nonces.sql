@@ -1,0 +1,4 @@
+-- on_their_way -- permits of an account that are sent and not on chain yet ($1 kinds, $2 account in hex)
+select count(*) from wallet.outbox
+where kind = any ($1) and state in ('queued', 'signed', 'sent')
+  and (key like 'deposit:' || $2 || ':%' or key like 'purchase:%:' || $2 || ':%');

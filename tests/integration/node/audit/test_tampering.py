@@ -1,0 +1,154 @@
+"""One reading, one trade, one audit row, one balance changed by hand in the database: the audit names each.
+
+Whoever tampers has all rights on the database, so the log of changes does not stop him. What he changes is found, for
+readings are signed, books are published, entries are chained, and the chain has its own word.
+"""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from api.cli.audit_report import Checked, CheckedSlot, report
+from contracts.typed_data import checksum
+from indexer.db import Connection
+from node.audit import log, service
+from node.settlement.advance import advance
+from node.settlement.service import compute
+from tests.integration.node.audit.test_service import Contract
+from tests.integration.node.settlement import ledger
+from tests.integration.node.settlement.village import (
+    CHAIN_ID,
+    CONTEXT,
+    END,
+    HOME,
+    PLANT,
+    SLOT,
+    ZONE,
+    account_of,
+    meter,
+    trade,
+)
+
+pytestmark = pytest.mark.integration
+
+NAME = f"zone {ZONE} {datetime.fromtimestamp(SLOT, UTC):%Y-%m-%dT%H:%M:%SZ}"
+PLANTS = checksum(account_of(PLANT))
+
+
+async def settle(db: Connection) -> None:
+    await trade(db)
+    await meter(db)
+    assert isinstance(await compute(db, CONTEXT, ZONE, SLOT, END), int)
+    for _ in range(3):
+        await ledger.mine(db)
+        await advance(db, CONTEXT)
+
+
+async def audit(db: Connection, chain: Contract) -> list[str]:
+    """What `gridtrace audit --all` prints."""
+    found = await service.check_range(db, chain, CONTEXT, ZONE, SLOT, END)
+    slots = [CheckedSlot(ZONE, datetime.fromtimestamp(slot, UTC), findings) for slot, findings in found.items()]
+    return report(Checked(slots, await log.check_log(db, CHAIN_ID)), as_json=False, every=True).splitlines()
+
+
+TAMPERINGS = {
+    "one reading": (
+        f"update telemetry.readings set export_wh = export_wh + 5000 where meter_id = {PLANT} and counter = 3",
+        f"{NAME} reading meter {PLANT} time {END} counter 3: telemetry.meters gives signed by {PLANTS}, "
+        "telemetry.readings says signed by 0x",
+    ),
+    "one meter's energy": (
+        f"update telemetry.slot_energy set export_wh = 6903 where meter_id = {PLANT}",
+        f"{NAME} slot_energy meter {PLANT} export_wh: signed readings gives 1903, telemetry.slot_energy says 6903",
+    ),
+    "one trade": (
+        "update trading.trades set price_per_kwh = 999 where trade_number = 1",
+        f"{NAME} trade trade 1 price_per_kwh: published book and readings gives 160000, trading.trades says 999",
+    ),
+    "one trade put in": (
+        "insert into trading.trades (auction_id, trade_number, zone, sell_zone, delivery_start, buy_order, sell_order,"
+        " buyer, seller, energy_wh, price_per_kwh, fee_per_kwh, executed_at) select auction_id, 2, zone, sell_zone,"
+        " delivery_start, buy_order, sell_order, buyer, seller, 5, 5, 0, now() from trading.trades limit 1",
+        f"{NAME} trade trade 2: published book and readings gives nothing, trading.trades says trade_number=2",
+    ),
+    "one audit row": (
+        "update audit.audit_logs set new_values = jsonb_set(new_values, '{delivered_wh}', '1')"
+        " where sequence = (select min(sequence) from audit.audit_logs where table_name = 'trading.settlements')",
+        "log of changes log row 5 (INSERT trading.settlements 1) hash: hash chain gives 0x",
+    ),
+    "one audit row, and its hash made to fit": (
+        "update audit.audit_logs set changed_by = 'nobody', hash = sha256(hash) where sequence = 6",
+        "log of changes log row 7 (",
+    ),
+    "one audit row taken out": (
+        "delete from audit.audit_logs where sequence = 3",
+        "log of changes log row 3: hash chain gives an entry, audit.audit_logs says nothing",
+    ),
+    "one balance": (
+        f"update blockchain.account_balances set cash = 77 where account = '\\x{account_of(PLANT).hex()}'",
+        f"{NAME} balance {PLANTS} cash: accountOf at block",
+    ),
+    "one charge": (
+        f"update blockchain.settled_imbalances set money = -1 where account = '\\x{account_of(HOME).hex()}'",
+        f"{NAME} settled_imbalance {checksum(account_of(HOME))} money: recomputed settlement gives ",
+    ),
+    "the stored audit result's settlement": (
+        "update trading.settlements set result_hash = sha256('')",
+        f"{NAME} settlement slot {SLOT} result_hash: recomputed settlement gives 0x",
+    ),
+}
+
+
+async def test_audit__nothing_tampered_with__finds_nothing(db: Connection) -> None:
+    await settle(db)
+    assert await audit(db, await Contract.of(db)) == ["1 slots recomputed, 0 differences"]
+
+
+@pytest.mark.parametrize("what", TAMPERINGS)
+async def test_audit__one_thing_changed_by_hand__is_named_with_both_values_and_their_origin(
+    db: Connection, what: str
+) -> None:
+    await settle(db)
+    chain = await Contract.of(db)
+    statement, line = TAMPERINGS[what]
+    assert (await db.execute(statement)).endswith(" 1")
+    said = await audit(db, chain)
+    assert any(told.startswith(line) for told in said), said
+
+
+async def test_audit__settlement_changed_by_hand__stands_in_the_log_with_its_user(db: Connection) -> None:
+    await settle(db)
+    await db.execute("update trading.settlements set delivered_wh = delivered_wh + 1")
+    row = await db.fetchrow("select * from audit.audit_logs order by sequence desc limit 1")
+    assert row is not None
+    assert (row["table_name"], row["operation"]) == ("trading.settlements", "UPDATE")
+    assert row["changed_by"] == await db.fetchval("select session_user")
+    assert await log.check_log(db, CHAIN_ID) == []
+
+
+async def test_audit__whole_log_rewritten_from_an_anchored_row_on__is_found_by_its_anchor(db: Connection) -> None:
+    await settle(db)
+    number = await log.anchor(db, CONTEXT)
+    assert number is not None
+    await ledger.mine(db)
+    assert await log.check_log(db, CHAIN_ID) == []
+    assert await log.anchor(db, CONTEXT) is None  # once a day
+
+    await db.execute("update audit.audit_logs set new_values = '{}' where sequence = $1", number)
+    rows = await db.fetch(
+        "select sequence, table_name, record_id, operation, changed_by,"
+        " (extract(epoch from changed_at) * 1000000)::bigint, coalesce(old_values::text, ''),"
+        " coalesce(new_values::text, ''), previous_hash, hash from audit.audit_logs where sequence = $1",
+        number,
+    )
+    entry = log.Entry(*rows[0])
+    forged = log.entry_hash(entry, entry.previous_hash)
+    await db.execute("update audit.audit_logs set hash = $2 where sequence = $1", number, forged)
+
+    (finding,) = await log.check_log(db, CHAIN_ID)
+    assert (finding.subject, finding.origin_expected) == (f"row {number} anchored hash", "RegistersAttested")
+    assert (finding.expected, finding.actual) == ("0x" + entry.hash.hex(), "0x" + forged.hex())
+
+    await db.execute("delete from audit.audit_logs where sequence = $1", number)
+    (finding,) = await log.check_log(db, CHAIN_ID)
+    assert (finding.subject, finding.actual) == (f"row {number}", "nothing")
