@@ -14,7 +14,7 @@ from api.deps import Services
 from api.intake import Intake
 from api.limits import Envelope
 from api.rest.routes import ROUTERS
-from api.web import asset_pages, pages
+from api.web import asset_pages, pages, trade_pages
 from contracts.addresses import Deployment
 from indexer.clock import SimulatedClock
 from indexer.db import Connection, Pool, open_pool
@@ -125,7 +125,7 @@ def create_app(config: ApiConfig) -> FastAPI:
     )
     app.add_middleware(Envelope)
     errors.install(app, pages.error_page)
-    for router in (*ROUTERS, ws.router, pages.router, asset_pages.router):
+    for router in (*ROUTERS, ws.router, pages.router, asset_pages.router, trade_pages.router):
         app.include_router(router)
     pages.mount_static(app)
     return app

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Final
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from api.auth import Forbidden, SessionRequired, session_token
+from api.auth import SAFE_METHODS, Forbidden, SessionRequired, session_token
 from api.config import ApiConfig
 from api.intake import Intake
 from api.limits import Turns
 from indexer.clock import Clock
 from indexer.db import ACQUIRE_TIMEOUT_S, Connection, Pool, transaction
-from node import identity
+from node import access, identity
 from node.bus import Bus
 from node.documents.blocks import Blocks
 from node.errors import GridtraceError, NotFound
@@ -24,6 +24,7 @@ from node.participants import ChainContext
 from node.sealing import Box
 
 ADMIN_ROLES: Final = frozenset({"admin", "super_admin"})
+PLAIN_ROLE: Final = "trader"
 OPERATOR_ROLES: Final = ADMIN_ROLES | {"auditor"}
 PROOFS_AT_ONCE: Final = 4
 PROOFS_WAITING: Final = 60
@@ -118,8 +119,18 @@ async def _caller(connection: HTTPConnection, site: Site) -> Caller | None:
     token = session_token(connection, site.config)
     if token is None:
         return None
+    now = site.real.now()
     async with site.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as db:
-        return await identity.caller(db, token=token, now=site.real.now())
+        if not token.startswith(access.KEY_PREFIX):
+            return await identity.caller(db, token=token, now=now)
+        holder = await access.holder(db, token, now)
+    if holder is None:
+        return None
+    if "write" not in holder.scopes and connection.scope.get("method", "GET") not in SAFE_METHODS:
+        raise Forbidden(f"this key may only {' and '.join(sorted(holder.scopes))}")
+    # Without the scope, a key has none of its owner's powers over others.
+    role = holder.role if "operate" in holder.scopes else PLAIN_ROLE
+    return Caller(holder.user_id, holder.account, role, holder.scopes)
 
 
 MaybeCaller = Annotated[Caller | None, Depends(_caller)]

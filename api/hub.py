@@ -5,7 +5,7 @@ import json
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -18,10 +18,10 @@ from node.bus import stop_if_cancelled
 
 logger = logging.getLogger(__name__)
 
-CHANNELS: Final = ("blocks", "auctions", "trades", "settlements", "audit", "status")
+CHANNELS: Final = ("blocks", "auctions", "book", "trades", "settlements", "audit", "status")
 """What is public. Orders are not: books are sealed; readings belong to their meter's owner."""
 
-_FROM_BUS: Final = ("auctions", "trades", "settlements", "audit")
+_FROM_BUS: Final = ("auctions", "book", "trades", "settlements", "audit")
 BLOCK_NOTICE: Final = "gridtrace_block"
 QUEUE_LENGTH: Final = 256
 MAX_LISTENERS: Final = 1_000
@@ -93,6 +93,7 @@ class Hub:
         self._listeners: set[Listener] = set()
         self._sequence: Counter[str] = Counter()
         self._newest: dict[str, Any] = {}
+        self._revisions: dict[tuple[int, int], int] = {}
 
     @contextmanager
     def listen(self, channels: Iterable[str]) -> Iterator[Listener]:
@@ -135,6 +136,22 @@ class Hub:
             if channel in listener.channels:
                 listener.put(message)
 
+    def publish_book(self, data: Mapping[str, Any]) -> None:
+        """Tells how a continuous book went on; ``resync`` where news of it was lost on the way to us.
+
+        ``prev_revision`` is the revision that the change follows: whoever has another one reads the book again.
+        """
+        book = int(data["area"]), int(data["delivery_start"])
+        if data.get("closed"):
+            self._revisions.pop(book, None)
+            self.publish("book", "closed", data)
+            return
+        revision = int(data["revision"])
+        before = self._revisions.get(book, revision - 1)
+        self._revisions[book] = revision
+        kind = "delta" if before == revision - 1 else "resync"
+        self.publish("book", kind, {**data, "prev_revision": revision - 1})
+
     def close(self) -> None:
         """Ends every listener."""
         for listener in tuple(self._listeners):
@@ -148,7 +165,10 @@ class Hub:
 
     async def _feed_bus(self, services: Services) -> None:
         async for channel, data in services.bus.subscribe(*_FROM_BUS):
-            self.publish(channel, str(data.get("type", "delta")), data)
+            if channel == "book":
+                self.publish_book(data)
+            else:
+                self.publish(channel, str(data.get("type", "delta")), data)
 
     async def _feed_blocks(self, services: Services) -> None:
         while True:

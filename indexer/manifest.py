@@ -10,8 +10,9 @@ from indexer.errors import ConfigError
 from indexer.event import Event, event_of, shortened, snake
 from indexer.scope import Scope
 
-INTERVAL: Final = event_of(
-    "Chain", {"type": "event", "name": "Interval", "inputs": [{"name": "hash", "type": "bytes32"}]}
+INTERVAL: Final = replace(
+    event_of("Chain", {"type": "event", "name": "Interval", "inputs": [{"name": "hash", "type": "bytes32"}]}),
+    table="chain_intervals",
 )
 """What a block that is noted by itself is stored as, and what handlers hear of it as: ``Chain.Interval``."""
 

@@ -14,8 +14,10 @@ from typing import Any, Final, Protocol
 
 from eth_hash.auto import keccak
 
+from indexer import reconcile_state
 from indexer.db import Connection, queries
 from indexer.errors import Disagreement, GridtraceError, RpcRefused
+from indexer.question import Question
 from indexer.rpc import Call, Result, decode
 
 SQL = queries(__name__)
@@ -50,23 +52,6 @@ class Pin:
     def parameter(self) -> dict[str, Any]:
         """Source: EIP-1898."""
         return {"blockHash": "0x" + self.hash.hex(), "requireCanonical": True}
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One call, and the words that it returns if the mirror is right."""
-
-    contract: bytes
-    account: bytes | None
-    """None for the token's total supply."""
-    calldata: bytes
-    expected: tuple[tuple[str, int], ...]
-    """Names and mirrored values of the first returned words."""
-    updated_block: int
-
-    @property
-    def call(self) -> dict[str, str]:
-        return {"to": "0x" + self.contract.hex(), "data": "0x" + self.calldata.hex()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +241,8 @@ async def _everything(db: Connection, chain_id: int) -> AsyncIterator[list[Quest
             for row in rows
         ]
         token = rows[-1]["token"]
+    async for stretch in reconcile_state.everything(db, chain_id, AT_ONCE):
+        yield stretch
 
 
 async def _vault(db: Connection, chain_id: int, after: bytes, size: int) -> list[Question]:

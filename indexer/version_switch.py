@@ -13,7 +13,6 @@ import asyncpg
 
 from indexer.db import Connection, queries
 from indexer.errors import GridtraceError
-from indexer.manifest import INTERVAL
 from indexer.version_db import APPLICATION, SCHEMAS, SHARED, check, placed, schemas_of
 
 logger = logging.getLogger(__name__)
@@ -89,7 +88,7 @@ async def _copy_structure(db: Connection, source: str, served: str, own: str) ->
     tables = [row["name"] for row in relations if row["kind"] == "r" and _is_versioned(served, row["name"])]
     if served == "entities":
         tables = [table for table in tables if table == "made_by"]
-    tables = [name for name in tables if name == INTERVAL.table or not name.startswith(MADE_BY_MANIFEST)]
+    tables = [table for table in tables if not table.startswith(MADE_BY_MANIFEST)]
     for table in tables:
         await db.execute(f'create table "{own}"."{table}" (like "{source}"."{table}" including all)')
     for row in await db.fetch(SQL["foreign_keys"], source):

@@ -145,14 +145,16 @@ class NodeConfig:
     meter_poll_s: float
     """Real seconds between two reads of a polled meter."""
     meter_buffer: Path | None = None
-    """Folder in which readings are kept while the database is away, one for each process; none: then nothing is
-    acknowledged before it is in the database."""
+    """Folder in which readings are kept while the database is away; none: then nothing is acknowledged before it is
+    in the database."""
     meter_buffer_bytes: int = 256 << 20
-    """How large that folder may grow before senders have to wait."""
+    """How much each process may keep there before senders have to wait."""
     meter_maps: Path | None = None
     """Folder with one's own device maps, beside the shipped ones."""
     meter_secrets_file: Path | None = None
     """TOML file with the HTTP headers of meters that ask for some, by host."""
+    node_metrics_port: int | None = None
+    """Local port on which the node answers Prometheus about its meters; none by default."""
 
     @classmethod
     def read(cls, env: Environment) -> "NodeConfig":
@@ -174,6 +176,7 @@ class NodeConfig:
             meter_buffer_bytes=env.read("GRIDTRACE_METER_BUFFER_BYTES", positive, 256 << 20),
             meter_maps=env.optional("GRIDTRACE_METER_MAPS", Path),
             meter_secrets_file=env.optional("GRIDTRACE_METER_SECRETS_FILE", Path),
+            node_metrics_port=env.optional("GRIDTRACE_NODE_METRICS_PORT", positive),
         )
         if not env.faults:  # after a fault the values cannot be compared
             env.faults += config.market.contradictions()

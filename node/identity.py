@@ -64,6 +64,8 @@ class Caller:
     user_id: UUID
     account: bytes
     role: str
+    scopes: frozenset[str] | None = None
+    """How far his key goes; None: he is here himself."""
 
 
 def _hash(secret: str | bytes) -> bytes:

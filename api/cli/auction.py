@@ -7,10 +7,13 @@ from typing import Annotated
 import typer
 
 from api.cli.orders import DEFAULT_URL
+from api.cli.slot_log import replay
 
 DIFFERENT = 1
 
 app = typer.Typer(help="Clear order books; run a published auction again.", no_args_is_help=True)
+
+app.command("replay")(replay)
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 

@@ -221,6 +221,37 @@ class Client:
         body = sign_order(await self.contracts(), self._key, terms)
         return await self._api.call("POST", "/v1/orders", results.Order, body=body)
 
+    async def post_orders(self, terms: Sequence[OrderTerms]) -> list[results.OrderResult]:
+        """Signs and sends up to 100 orders; one result each, in order."""
+        contracts = await self.contracts()
+        body = {"orders": [sign_order(contracts, self._key, one) for one in terms]}
+        return (await self._api.call("POST", "/v1/orders:batch", results.OrderResults, body=body)).results
+
+    async def replace_order(self, order_id: str, terms: OrderTerms) -> results.Order:
+        """Puts an order in the place of an open one of the same slot, side and lane: both change, or neither."""
+        body = sign_order(await self.contracts(), self._key, terms) | {"replaces": order_id}
+        return await self._api.call("POST", "/v1/orders", results.Order, body=body)
+
+    async def cancel_orders(
+        self, order_ids: Sequence[str] | None = None, *, zone: int | None = None, delivery_start: datetime | None = None
+    ) -> list[results.CancelResult]:
+        """Takes back the named orders, or all open ones: of a zone, of a slot, or everywhere."""
+        body: dict[str, Any] = {"zone": zone, "delivery_start": delivery_start and rfc3339(delivery_start)}
+        if order_ids is not None:
+            body = {"order_ids": list(order_ids)}
+        return (await self._api.call("POST", "/v1/orders:cancel", results.CancelResults, body=body)).results
+
+    async def candles(
+        self, zone: int = 1, interval: str = "slot", delivery_start: datetime | None = None
+    ) -> list[results.Candle]:
+        """The last candles of a zone by delivery (slot, hour, day), or of a slot by execution (1m, 5m, 15m, 1h)."""
+        query = {"interval": interval, "delivery_start": rfc3339(delivery_start) if delivery_start else None}
+        return as_list(await self._items(f"/v1/markets/{zone}/candles", query), results.Candle)
+
+    async def statistics(self, zone: int = 1) -> list[results.Day]:
+        """Each day of delivery: volume, prices, participants, self-sufficiency."""
+        return as_list(await self._items(f"/v1/markets/{zone}/statistics", {}), results.Day)
+
     async def cancel_order(self, order_id: str) -> results.Order:
         """Takes back one of our open orders."""
         return await self._api.call("DELETE", f"/v1/orders/{order_id}", results.Order)

@@ -157,6 +157,57 @@ class Order(Struct, frozen=True):
     nonce: int
 
 
+class OrderResult(Struct, frozen=True):
+    """``status`` as HTTP has it for a single order; ``order`` where it was accepted, ``code`` where not."""
+
+    index: int
+    status: int
+    order: Order | None
+    code: str | None
+    detail: str | None
+
+
+class OrderResults(Struct, frozen=True):
+    results: list[OrderResult]
+
+
+class CancelResult(Struct, frozen=True):
+    """``state`` is cancelled, or cancelling while the matching engine has not come to it; None where refused."""
+
+    order_id: str
+    status: int
+    state: str | None
+    code: str | None
+
+
+class CancelResults(Struct, frozen=True):
+    results: list[CancelResult]
+
+
+class Candle(Struct, frozen=True):
+    start: datetime
+    open_per_kwh: int
+    high_per_kwh: int
+    low_per_kwh: int
+    close_per_kwh: int
+    vwap_per_kwh: int
+    energy_wh: int
+    trades: int
+
+
+class Day(Struct, frozen=True):
+    """A day of delivery, UTC."""
+
+    day: datetime
+    orders: int
+    participants: int
+    trades: int
+    energy_wh: int
+    vwap_per_kwh: int | None
+    delivered_wh: int | None
+    self_sufficiency_ppm: int | None
+
+
 class Trade(Struct, frozen=True):
     trade_id: int
     zone: int

@@ -1,7 +1,7 @@
 """What a participant signs, and the JSON that carries it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -43,6 +43,8 @@ class OrderTerms:
     source: str = "any"
     expiry: datetime | None = None
     """When the signature ends; the end of the delivery slot's following day where not given."""
+    asking: Mapping[str, Any] = field(default_factory=dict)
+    """What is asked of the market beside the signed order: post_only, display_wh, self_trade, good_till, block."""
 
 
 def rfc3339(moment: datetime) -> str:
@@ -94,6 +96,7 @@ def sign_order(contracts: Contracts, key: bytes, terms: OrderTerms) -> dict[str,
         "lane": order.lane,
         "nonce": str(order.nonce),
         "signature": "0x" + signature.hex(),
+        **terms.asking,
     }
 
 

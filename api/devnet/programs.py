@@ -101,6 +101,7 @@ def settings(
         "GRIDTRACE_READING_GRACE_S": str(max(300, int(GRACE_REAL_S * rate))),
         "GRIDTRACE_READING_GAP_S": str(max(GAP_S, int(GAP_REAL_S * rate))),
         "GRIDTRACE_METER_POLL_S": str(meter_poll_s(rate)),
+        "GRIDTRACE_METER_BUFFER": str(folder.path / "meter-buffer"),
         "GRIDTRACE_HOST": "127.0.0.1",
         "GRIDTRACE_PORT": str(port),
         "GRIDTRACE_PUBLIC_URL": f"http://127.0.0.1:{port}",

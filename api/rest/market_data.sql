@@ -33,7 +33,8 @@ with traded as (
 ), ordered as (
     select date_trunc('day', delivery_start, 'UTC') as day, count(*) as orders, count(distinct trader) as participants
     -- Of books that are still sealed not even the number of traders is told.
-    from trading.orders where zone = $1 and delivery_start >= $3 and delivery_start < least($4, $5) group by day
+    from trading.orders where zone = $1 and delivery_start >= $3 and delivery_start < $4 and delivery_start <= $5
+    group by day
 ), metered as (
     select date_trunc('day', s.delivery_start, 'UTC') as day, sum(a.withdrawal_wh) as withdrawal_wh,
         sum(a.injection_wh) as injection_wh

@@ -5,6 +5,7 @@ from typing import Final
 from fastapi import APIRouter
 
 from api.rest import (
+    access,
     asset_documents,
     asset_production,
     assets,
@@ -32,6 +33,7 @@ from api.rest import (
     readings,
     reconcile,
     settlements,
+    slot_logs,
     status,
     transactions,
 )
@@ -44,6 +46,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     problems.router,
     contracts.router,
     auth.router,
+    access.router,
     participants.router,
     meters.router,
     readings.router,
@@ -53,6 +56,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     balances.router,
     markets.router,
     market_data.router,
+    slot_logs.router,
     settlements.router,
     audit.router,
     ledger.router,

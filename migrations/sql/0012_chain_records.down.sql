@@ -11,7 +11,7 @@ delete from blockchain.attested_registers where readings_root is null;
 alter table blockchain.attested_registers alter column readings_root set not null;
 drop table if exists blockchain.staking_pools, blockchain.staking_positions, blockchain.escrow_deals,
     blockchain.certificates, blockchain.carbon_vintages, blockchain.proposals, blockchain.proposal_votes;
-drop table if exists blockchain.fact_chain_interval;
+drop table if exists blockchain.chain_intervals;
 drop table if exists blockchain.call_traces, blockchain.native_transfers, blockchain.receipts, blockchain.transactions,
     blockchain.follower_sources;
 drop function if exists blockchain.refuse_write();

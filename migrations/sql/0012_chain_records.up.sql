@@ -99,7 +99,7 @@ comment on column blockchain.call_traces.trace_address is 'Where in the tree of 
 comment on column blockchain.call_traces.gas is 'As the node''s tracer counts it: with the transaction''s own costs in the outermost call, or without';
 comment on column blockchain.call_traces.reverted is 'The call or one around it failed: it changed nothing';
 
-create table if not exists blockchain.fact_chain_interval (
+create table if not exists blockchain.chain_intervals (
     chain_id bigint not null,
     block_number bigint not null,
     log_index bigint not null,
@@ -109,7 +109,7 @@ create table if not exists blockchain.fact_chain_interval (
     "hash" bytea not null,
     primary key (chain_id, block_number, log_index)
 );
-comment on table blockchain.fact_chain_interval is
+comment on table blockchain.chain_intervals is
     'Every so many blocks one, where a manifest says block_interval: a fact without an event, after all of its block';
 
 -- State folded from events of the shipped contracts.
@@ -238,6 +238,9 @@ comment on column blockchain.proposals.step is
 alter table blockchain.attested_registers alter column readings_root drop not null;
 comment on column blockchain.attested_registers.readings_root is
     'Null: attested by a reading whose signature the ledger itself verified; slot_end is that reading''s time';
+
+comment on column blockchain.balance_differences.account is
+    'Null: a token''s total supply against the sum of its balances, or state that is no account''s; quantity names it';
 
 -- A reorganisation takes the cursor of every follower back; of the version whose blocks are removed.
 create or replace function blockchain.take_followers_back() returns trigger language plpgsql as $$

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from contracts.typed_data import checksum
+from node.errors import Refused
 from node.wallet import DEV_CHAIN_IDS
 
 TRACE: Final = 10**18
@@ -22,6 +23,12 @@ ROLES: Final = {
     "pool-manager": 10,
 }
 """Roles of the AccessManager that accounts hold, numbered as in contracts/src/registry/Roles.sol."""
+
+
+class PowersTogether(Refused):
+    """The operator may be neither the guardian who can stop him nor the treasury whose votes can replace him."""
+
+    code = "powers-together"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +96,20 @@ class Choices:
         holders: Mapping[str, bytes] | None = None,
     ) -> "Choices":
         """The choices with what was left open filled in: all roles are the operator's, but for the faucet's, which on
-        chains that are no development network nobody has unless somebody is named."""
+        chains that are no development network nobody has unless somebody is named.
+
+        Raises:
+            PowersTogether: on such a chain, nobody but the operator is guardian, or treasury.
+        """
         is_dev = chain_id in DEV_CHAIN_IDS
         ours = {role: operator for role in ROLES if role != "faucet" or is_dev}
         default = Parameters.of_devnet() if is_dev else Parameters()
-        return cls(parameters or default, operator, treasury or operator, {**ours, **(holders or {})})
+        chosen = cls(parameters or default, operator, treasury or operator, {**ours, **(holders or {})})
+        his = {"guardian": chosen.holders["guardian"], "treasury": chosen.treasury}
+        together = [name for name, account in his.items() if account == operator]
+        if together and not is_dev:
+            raise PowersTogether(f"on chain {chain_id}, {' and '.join(together)} cannot be the operator: name others")
+        return chosen
 
     def as_json(self) -> dict[str, Any]:
         """For the deployment's file: amounts as text, since JSON readers round large numbers; addresses in EIP-55."""

@@ -192,7 +192,7 @@ def _side_fills(
     if excess_wh:
         level = np.flatnonzero(side.limit_per_kwh == marginal_limit_per_kwh)
         level_wh = quantity_wh[level]
-        by_time = ((side.min_fill_wh[level] > 1) & (level_wh > 0)).any()
+        by_time = side.min_fill_wh.max() > 1 and ((side.min_fill_wh[level] > 1) & (level_wh > 0)).any()
         fills[level] = (price_time if by_time else pro_rata)(level_wh, int(level_wh.sum()) - excess_wh)
     return fills
 

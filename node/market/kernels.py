@@ -81,7 +81,7 @@ def _overtaking(
             net_wh += buckets[bucket]
             bucket += 1
         first += bucket << width
-        last = min(last, first + (1 << width) - 1)
+        last = first + (1 << width) - 1
     return first
 
 

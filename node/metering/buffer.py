@@ -20,6 +20,7 @@ _HEAD: Final = struct.Struct(">II")
 SEGMENT_BYTES: Final = 8 << 20
 MOST_RECORD_BYTES: Final = 1 << 20
 READ_BYTES: Final = 1 << 20
+MOST_PROCESSES: Final = 32
 
 
 class BufferFull(GridtraceError):
@@ -58,6 +59,21 @@ class Buffer:
         self._file = self._path(self._starts[-1]).open("ab", buffering=0)
         self.end = self._starts[-1] + self._file.tell()
         """Position after the last record."""
+
+    @classmethod
+    def first_free(cls, folder: Path, name: str, most_bytes: int) -> "Buffer":
+        """The buffer ``name`` in a folder that several processes share, or the next one that nobody uses.
+
+        Raises:
+            BufferInUse: all are used.
+            OSError: the folder cannot be used.
+        """
+        for number in range(1, MOST_PROCESSES + 1):
+            try:
+                return cls(folder / (name if number == 1 else f"{name}-{number}"), most_bytes)
+            except BufferInUse:
+                continue
+        raise BufferInUse(f"{folder}: {MOST_PROCESSES} processes use a buffer {name} there")
 
     @property
     def start(self) -> int:

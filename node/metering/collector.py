@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from indexer.clock import Clock
-from indexer.db import Pool, transaction
+from indexer.db import Connection, Pool, transaction
 from node.bus import Publisher
 from node.config import NodeConfig
-from node.metering import baselines, http_poll, intake, service
+from node.metering import appliances, baselines, http_poll, intake, service
 from node.metering.buffer import Buffer, BufferFull
 from node.metering.entries import Entry, FaultEntry, ReadingEntry
 from node.metering.http_poll import HttpPoller
@@ -54,7 +54,7 @@ class Collector:
         self._refusals = Outages("readings")
         self._spool: Spool | None = None
         if config.meter_buffer is not None:
-            buffer = Buffer(config.meter_buffer, config.meter_buffer_bytes)
+            buffer = Buffer.first_free(config.meter_buffer, "node", config.meter_buffer_bytes)
             self._spool = Spool(buffer, pool, clock, self._slot_s, self._tell)
 
     async def run(self) -> None:
@@ -102,6 +102,7 @@ class Collector:
                     latest = await service.latest(db, [meter.meter_id for meter in meters])
                     self._gateway.resume(latest, await baselines.newest(db))
                     await self._watcher.look(db, self._clock.now_s(), self._watch.since_s)
+                    await self._account_appliances(db)
             except DATABASE_AWAY as error:
                 await asyncio.sleep(self._database.failed(DATABASE, error))
                 continue
@@ -110,6 +111,11 @@ class Collector:
                 driver.update([meter for meter in meters if meter.driver == name])
             loaded.set()
             await asyncio.sleep(RELOAD_S)
+
+    async def _account_appliances(self, db: Connection) -> None:
+        rules = self._config.market
+        times = {"slot_s": rules.slot_s, "grace_s": rules.reading_grace_s, "gap_s": rules.reading_gap_s}
+        await appliances.account(db, self._clock.now_s(), **times)
 
     async def _write(self) -> None:
         # No waiting for a full batch: while one is being stored, the next one gathers by itself.
@@ -191,4 +197,6 @@ async def run(
     """
     watch = watch or Watch()
     watch.since_s = None
-    await Collector(pool, config, bus, clock, watch, metrics or Metrics()).run()
+    metrics = metrics or Metrics()
+    async with metrics.serving(config.node_metrics_port):
+        await Collector(pool, config, bus, clock, watch, metrics).run()

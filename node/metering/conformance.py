@@ -6,7 +6,7 @@ kind on a real socket, and runs all checks on it; each raises AssertionError say
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -57,7 +57,7 @@ class Bench:
     """It asks its devices, so that silence shows; not one that only listens."""
 
 
-Check = Callable[[Bench], Awaitable[None]]
+Check = Callable[[Bench], Coroutine[None, None, None]]
 
 
 class _Hall:
@@ -83,7 +83,7 @@ class _Hall:
             raise AssertionError(f"the driver handed in no {what}") from None
 
 
-async def _run(bench: Bench, work: Callable[[_Hall], Awaitable[None]]) -> None:
+async def _run(bench: Bench, work: Callable[[_Hall], Coroutine[None, None, None]]) -> None:
     async with bench.rig() as rig, asyncio.TaskGroup() as group:
         hall = _Hall(bench, rig, group)
         worker = asyncio.create_task(work(hall))

@@ -1,9 +1,12 @@
 """What the meter reading counts, for Prometheus. Every series stands at zero from the start."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from node.metering.entries import Entry, FaultEntry
 from node.metering.fault_kinds import FaultKind
@@ -32,6 +35,25 @@ class Metrics:
             self._faults.labels(kind=kind.value)
         for driver in DRIVERS:
             self._meters.labels(driver=driver)
+
+    @asynccontextmanager
+    async def serving(self, port: int | None) -> AsyncIterator[None]:
+        """Answers ``/metrics`` on a local port; on none where it is None."""
+        if port is None:
+            yield
+            return
+        app = web.Application()
+        app.router.add_get("/metrics", self._answer)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", port).start()
+            yield
+        finally:
+            await runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(self.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     def took(self, entries: Sequence[Entry], outcomes: Sequence[Outcome]) -> None:
         """Counts a batch that is in the database."""

@@ -18,7 +18,7 @@ from node.metering.spool import DATABASE_AWAY, Spool
 
 logger = logging.getLogger(__name__)
 
-KEYS_S: Final = 10.0
+KEYS_S: Final = 2.0
 """Real seconds between two looks at which key signs for which meter."""
 
 
@@ -87,7 +87,8 @@ async def open_push(pool: Pool, config: NodeConfig, clock: Clock) -> AsyncIterat
     if config.meter_buffer is None:
         yield Push(pool, slot_s)
         return
-    spool = Spool(Buffer(config.meter_buffer, config.meter_buffer_bytes), pool, clock, slot_s)
+    buffer = Buffer.first_free(config.meter_buffer, "api", config.meter_buffer_bytes)
+    spool = Spool(buffer, pool, clock, slot_s)
     push = Push(pool, slot_s, spool)
     tasks = [asyncio.create_task(spool.run()), asyncio.create_task(push.learn_keys())]
     try:

@@ -1,7 +1,9 @@
 /** Wires the page's forms and buttons that need a wallet or a session; without scripts they stay off and say so. */
 
 import { buy, claim, decide } from "./invest.js";
+import { run } from "./run.js";
 import { signedIn, signIn, signOut } from "./session.js";
+import { startTrading } from "./trade.js";
 import { findWallets, hasWallet } from "./wallet.js";
 
 const PRICE_DECIMALS = 6;
@@ -14,27 +16,6 @@ function cash(units: bigint): string {
   const scale = 10n ** BigInt(SHOWN_DECIMALS);
   const whole = (rounded / scale).toString().replace(/\B(?=(\d{3})+$)/g, "\u202f");
   return `${whole}.${(rounded % scale).toString().padStart(SHOWN_DECIMALS, "0")}`;
-}
-
-type Work = (say: (text: string) => void) => Promise<string>;
-
-/** Runs what a person asked for, once at a time, and says how it went where he is looking. */
-async function run(form: HTMLElement, work: Work): Promise<void> {
-  const line = form.querySelector<HTMLElement>("[data-say]") ?? form.parentElement?.querySelector<HTMLElement>("[data-say]");
-  const buttons = [...form.querySelectorAll("button"), ...(form instanceof HTMLButtonElement ? [form] : [])];
-  const say = (text: string, bad = false): void => {
-    if (line === null || line === undefined) return;
-    line.textContent = text;
-    line.classList.toggle("bad", bad);
-  };
-  for (const button of buttons) button.disabled = true;
-  try {
-    say(await work(say));
-  } catch (error) {
-    say(error instanceof Error ? error.message : String(error), true);
-  } finally {
-    for (const button of buttons) button.disabled = false;
-  }
 }
 
 function startBuying(form: HTMLFormElement): void {
@@ -111,6 +92,7 @@ async function showAccount(button: HTMLButtonElement): Promise<void> {
 
 /** Finds what needs a wallet on this page, and switches it on once there is one. */
 export function startForms(): void {
+  startTrading();
   for (const form of document.querySelectorAll<HTMLFormElement>("form[data-buy]")) startBuying(form);
   for (const form of document.querySelectorAll<HTMLFormElement>("form[data-claim]")) startClaiming(form);
   for (const form of document.querySelectorAll<HTMLFormElement>("form[data-decide]")) {
@@ -118,12 +100,12 @@ export function startForms(): void {
     for (const button of form.querySelectorAll("button")) button.disabled = false;
   }
   for (const button of document.querySelectorAll<HTMLButtonElement>("[data-sign-in]")) startSigningIn(button);
-  const own = document.querySelector<HTMLButtonElement>("[data-account]");
+  const own = document.querySelector<HTMLButtonElement>("button[data-account]");
   if (own !== null) void showAccount(own);
   findWallets(() => {
     if (!hasWallet()) return;
-    const waiting = "form[data-buy] button, form[data-claim] button, [data-sign-in], [data-account]";
-    for (const button of document.querySelectorAll<HTMLButtonElement>(waiting)) button.disabled = false;
+    const waiting = ["buy", "claim", "order", "deposit", "mandate"].map((name) => `form[data-${name}] button`).join();
+    for (const button of document.querySelectorAll<HTMLButtonElement>(`${waiting}, [data-sign-in], button[data-account]`)) button.disabled = false;
     for (const line of document.querySelectorAll<HTMLElement>("[data-buy] [data-say]")) line.textContent = "Your wallet shows every field before you sign.";
   });
 }

@@ -7,6 +7,7 @@ import { startForms } from "./forms.js";
 import { follow } from "./live.js";
 import { startProduction } from "./production.js";
 import { refresh } from "./refresh.js";
+import { watchOrders } from "./trade.js";
 
 startClocks();
 startForms();
@@ -14,6 +15,6 @@ startProduction();
 const redrawChart = startChart();
 
 follow(() => {
-  void refresh();
+  void refresh().then(watchOrders);
   redrawChart();
 });

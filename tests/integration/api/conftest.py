@@ -116,9 +116,17 @@ def api_config(folder: Path, database_url: str, redis_url: str, **changes: str) 
 
 
 @pytest.fixture
-async def market(tmp_path: Path, database_url: str, redis_url: str) -> AsyncIterator[Market]:
+def environment() -> dict[str, str]:
+    """Variables that a test module sets beside the usual ones, by a fixture of this name."""
+    return {}
+
+
+@pytest.fixture
+async def market(
+    tmp_path: Path, database_url: str, redis_url: str, environment: dict[str, str]
+) -> AsyncIterator[Market]:
     """The application with its lifespan running, at market time ``NOW_S``, one block indexed."""
-    app = create_app(api_config(tmp_path, database_url, redis_url))
+    app = create_app(api_config(tmp_path, database_url, redis_url, **environment))
     async with app.router.lifespan_context(app):
         clock = SteppedClock(NOW_S)
         app.state.services = replace(app.state.services, clock=clock, rpc=FreshChain())

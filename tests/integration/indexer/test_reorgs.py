@@ -206,7 +206,7 @@ async def test_reorgs__transactions_traces_reads__equal_those_of_indexing_from_s
         afresh = await dump(db)
         for table, rows in afresh.items():
             assert seen[table] == rows, (seed, table)
-        for table in (*KINDS[:3], "call_traces", "fact_chain_interval", "read_cash", "read_energy_token_total_supply"):
+        for table in (*KINDS[:3], "call_traces", "chain_intervals", "read_cash", "read_energy_token_total_supply"):
             assert afresh[table] or seed, table
         await empty(db)
     assert gone > 5

@@ -58,14 +58,31 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
         yield pool
 
 
+def node_of(config: Any, pool: Pool, bus: FakeBus, clock: Any, areas: tuple[Area, ...], chain: Any) -> Node:
+    """A node that sends nothing and settles nothing."""
+    unused: Any = None
+    return Node(
+        config=config,
+        pool=pool,
+        bus=bus,
+        clock=clock,
+        chain=chain,
+        settlement=unused,
+        signer=unused,
+        rpc=unused,
+        cache=unused,
+        areas=areas,
+        matcher=Matcher(config.market, areas),
+    )
+
+
 @pytest.fixture
 def node(pool: Pool) -> Node:
     chain = ChainContext(CHAIN_ID, Deployment(CHAIN_ID, 0, {}), b"\x01" * 20)
-    unused: Any = None
     config: Any = FakeConfig()
     clock: Any = FakeClock(GATE + 1_000)
     areas = (alone(ZONE, RULES.grid_fee_per_kwh),)
-    return Node(config, pool, FakeBus(), clock, chain, unused, unused, unused, areas, Matcher(config.market, areas))
+    return node_of(config, pool, FakeBus(), clock, areas, chain)
 
 
 async def mirror(db: Connection, state: str = "running") -> None:
@@ -198,7 +215,7 @@ async def test_match_orders__order_that_comes_while_it_waits__is_matched_at_once
     unused: Any = None
     clock: Any = FakeClock(GATE - 100)
     bus = FakeBus()
-    node = Node(config, pool, bus, clock, unused, unused, unused, unused, areas, Matcher(rules, areas))
+    node = node_of(config, pool, bus, clock, areas, unused)
     async with pool.acquire() as db:
         seller, buyer = await enrol(db, 1), await enrol(db, 2)
     hearing = asyncio.create_task(app.hear_market(node))

@@ -71,3 +71,17 @@ async def test_listen__no_room__is_refused(monkeypatch: pytest.MonkeyPatch) -> N
         pytest.fail("there is no room")
     with hub.listen([]):
         assert hub.listeners == 1
+
+
+async def test_publish_book__revision_missing__asks_to_read_the_book_again() -> None:
+    hub = Hub()
+    news = [(7, 1, 900), (8, 1, 900), (3, 1, 1_800), (10, 1, 900), (11, 1, 900)]
+    with hub.listen(["book"]) as listener:
+        await listener.next(), await listener.next()
+        for revision, area, start in news:
+            hub.publish_book({"area": area, "delivery_start": start, "revision": revision, "levels": []})
+        hub.publish_book({"area": 1, "delivery_start": 900, "closed": True})
+        found = [read(await listener.next()) for _ in range(6)]
+    assert [message["type"] for message in found] == ["delta", "delta", "delta", "resync", "delta", "closed"]
+    assert [message["seq"] for message in found] == [1, 2, 3, 4, 5, 6]
+    assert [message["data"].get("prev_revision") for message in found] == [6, 7, 2, 9, 10, None]

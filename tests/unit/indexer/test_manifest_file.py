@@ -111,7 +111,7 @@ def test_load__whole_manifest__is_read(tmp_path: Path) -> None:
     assert [e.table for e in manifest.contracts[0].events] == ["fact_usdc_transfer"]
     assert [p.name for p in templates.of(manifest)] == ["erc20_fact_usdc_transfer", "erc721_fact_made_transfer"]
     assert second.manifest.start_block == 0
-    assert set(manifest.tables) > {"fact_chain_interval"}
+    assert set(manifest.tables) > {"chain_intervals"}
     assert set(second.manifest.tables) == {"fact_usdc_transfer", "fact_usdc_approval"}
 
 

@@ -42,3 +42,28 @@ def test_from_environment__contradicting_prices__names_both_pairs() -> None:
 def test_from_environment__slot_that_does_not_divide_an_hour__is_refused(slot_s: str) -> None:
     with pytest.raises(ConfigError, match="GRIDTRACE_SLOT_S"):
         NodeConfig.from_environment(GOOD | {"GRIDTRACE_SLOT_S": slot_s})
+
+
+def test_from_environment__day_ahead_gate__is_a_time_of_day() -> None:
+    config = NodeConfig.from_environment(GOOD | {"GRIDTRACE_DAY_AHEAD_GATE": "12:05"})
+
+    assert config.market.day_ahead_gate_s == 12 * 3_600 + 5 * 60
+    assert NodeConfig.from_environment(GOOD).market.day_ahead_gate_s is None
+
+
+@pytest.mark.parametrize("text", ["noon", "12", "24:00", "12:60", "-1:00", "12:0x", ":"])
+def test_from_environment__day_ahead_gate_that_is_no_time__is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="GRIDTRACE_DAY_AHEAD_GATE"):
+        NodeConfig.from_environment(GOOD | {"GRIDTRACE_DAY_AHEAD_GATE": text})
+
+
+def test_from_environment__day_ahead_with_continuous_trading__is_refused() -> None:
+    both = {"GRIDTRACE_DAY_AHEAD_GATE": "12:00", "GRIDTRACE_TRADING": "continuous"}
+    with pytest.raises(ConfigError, match="GRIDTRACE_DAY_AHEAD_GATE needs GRIDTRACE_TRADING to be auction"):
+        NodeConfig.from_environment(GOOD | both)
+
+
+def test_from_environment__areas__is_a_path() -> None:
+    config = NodeConfig.from_environment(GOOD | {"GRIDTRACE_AREAS": "areas.toml"})
+
+    assert config.areas_file == Path("areas.toml")

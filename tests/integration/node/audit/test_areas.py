@@ -65,8 +65,8 @@ async def db(database_url: str) -> AsyncIterator[Connection]:
         yield connection
 
 
-async def check(db: Connection) -> tuple[Traded | None, list[Finding]]:
-    row: Any = Row()
+async def market_of(db: Connection, told: Row) -> tuple[Traded | None, list[Finding]]:
+    row: Any = told
     return await check_market(db, CONTEXT, row)
 
 
@@ -82,7 +82,7 @@ async def congested(db: Connection) -> None:
 async def test_check_market__honest_area__agrees_with_every_trade(db: Connection) -> None:
     await congested(db)
 
-    traded, findings = await check(db)
+    traded, findings = await market_of(db, Row())
 
     assert findings == []
     assert traded is not None
@@ -116,7 +116,7 @@ async def test_check_market__tampered_area__is_named(db: Connection) -> None:
         tampering = db.transaction()
         await tampering.start()
         assert not (await db.execute(statement)).endswith(" 0"), f"nothing was tampered with: {statement}"
-        _, findings = await check(db)
+        _, findings = await market_of(db, Row())
         if not any(finding.kind == kind and finding.subject.startswith(name) for finding in findings):
             unseen.append((statement, findings))
         await tampering.rollback()

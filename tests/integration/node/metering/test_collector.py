@@ -13,6 +13,7 @@ from typing import Any
 
 import aiomqtt
 import asyncpg
+import httpx
 import pytest
 
 from api.devnet.broker import BrokerServer
@@ -23,7 +24,7 @@ from contracts.typed_data import address_of
 from indexer.clock import SimulatedClock
 from indexer.db import Pool, open_pool, transaction
 from node.config import NodeConfig
-from node.metering import collector, service
+from node.metering import collector, faults, service
 from node.metering.mqtt import client
 from node.metering.service import Meter
 
@@ -67,7 +68,9 @@ def port() -> int:
 
 
 @pytest.fixture
-def config(database_url: str, broker_url: str, tmp_path: Path) -> NodeConfig:
+def config(database_url: str, broker_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> NodeConfig:
+    """Readings wait for the database in memory, or on disk where a test says so."""
+    on_disk = {"GRIDTRACE_METER_BUFFER": str(tmp_path / "buffer")} if getattr(request, "param", "") == "disk" else {}
     key = tmp_path / "gateway"
     key.write_text("0x" + GATEWAY.hex())
     unused = str(tmp_path / "unused")
@@ -85,6 +88,7 @@ def config(database_url: str, broker_url: str, tmp_path: Path) -> NodeConfig:
             "GRIDTRACE_GATEWAY_KEY_FILE": str(key),
             "GRIDTRACE_READINGS_SALT_FILE": unused,
             "GRIDTRACE_METER_POLL_S": "0.2",
+            **on_disk,
         }
     )
 
@@ -203,6 +207,7 @@ async def test_run__simulators_killed_and_started_again__boundaries_missed_are_d
     assert [said.reading.export_wh for said in readings if said.reading.meter_id == SIGNING] == [export_wh]
 
 
+@pytest.mark.parametrize("config", ["memory", "disk"], indirect=True)
 async def test_run__database_connections_cut__every_reading_is_stored_in_order(
     pool: Pool, collecting: FakeBus, simulators: "subprocess.Popen[bytes]", database_url: str
 ) -> None:
@@ -250,6 +255,7 @@ async def test_run__unsigned_mqtt_device__is_signed_by_the_gateway(
     assert tuple(row) == (3_185, 12, address_of(GATEWAY))
 
 
+@pytest.mark.parametrize("config", ["memory", "disk"], indirect=True)
 async def test_run__stopped_and_started_again__what_was_published_meanwhile_is_stored(
     pool: Pool, config: NodeConfig, clock: SimulatedClock, simulators: "subprocess.Popen[bytes]"
 ) -> None:
@@ -303,3 +309,26 @@ async def test_run__no_meters__watch_begins_with_the_start(
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+async def test_run__metrics__say_what_was_taken_and_who_is_silent(
+    pool: Pool, config: NodeConfig, clock: SimulatedClock, simulators: "subprocess.Popen[bytes]"
+) -> None:
+    served = replace(config, node_metrics_port=free_port())
+    task = asyncio.create_task(collector.run(pool, served, FakeBus(), clock))
+    await eventually(pool, 1, START_S)
+    async with httpx.AsyncClient() as http, asyncio.timeout(30):
+        while True:
+            answer = await http.get(f"http://127.0.0.1:{served.node_metrics_port}/metrics")
+            lines = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
+            if float(lines['gridtrace_meter_faults_total{kind="silent"}']) > 0:
+                break
+            await asyncio.sleep(0.1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert float(lines['gridtrace_meter_readings_total{state="VALIDATED"}']) > 0
+    assert lines['gridtrace_meters{driver="modbus"}'] == "2.0"
+    async with transaction(pool) as db:
+        (fault, *_) = await faults.of_meter(db, DEAD)
+    assert fault.kind == "silent" and fault.until is None and "unit 2 at" in fault.evidence["error"]

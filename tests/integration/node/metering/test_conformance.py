@@ -126,8 +126,10 @@ class HttpRig(Rig):
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         rig.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        yield rig
-        await runner.cleanup()
+        try:
+            yield rig
+        finally:
+            await runner.cleanup()
 
 
 class MqttRig(Rig):

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import uvloop
 from pymodbus import FramerType
 
 from node.metering import devices
@@ -164,3 +165,11 @@ async def test_ask__answer_of_the_request_before__is_not_taken_for_this_ones() -
             await ask(line)
         assert await ask(line) == bytes(8)
         line.close()
+
+
+def test_read__on_uvloop__is_the_same() -> None:
+    async def main() -> Sample:
+        async with Unruly(lambda request: [answer(request)]).open() as port:
+            return await read(f"modbus-tcp://127.0.0.1:{port}/1", "eastron-sdm630")
+
+    assert uvloop.run(main()) == Sample()

@@ -1,8 +1,9 @@
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from api.cli.readings_file import BadReadingsFile, moment, read
+from api.cli.readings_file import BadReadingsFile, moment, read, read_unsigned
 
 HEAD = "meter_id,time,counter,import_wh,export_wh,power_w,signature\n"
 
@@ -44,3 +45,27 @@ def test_read__no_file__is_one_line(tmp_path: Path) -> None:
 def test_moment__without_a_time_zone__is_refused() -> None:
     with pytest.raises(ValueError, match="no time zone"):
         moment("2025-06-17T10:00:00")
+
+
+def test_read_unsigned__local_times__the_hour_that_comes_twice_is_told_by_its_order(tmp_path: Path) -> None:
+    times = ["2025-10-26T01:30:00", "2025-10-26T02:30:00", "2025-10-26T02:30:00", "2025-10-26T03:30:00"]
+    lines = "".join(f"{time},{place},0\n" for place, time in enumerate(times))
+    found = read_unsigned(file(tmp_path, f"time,import_wh,export_wh\n{lines}"), 9, ZoneInfo("Europe/Berlin"))
+    assert [reading.time - found[0].time for reading in found] == [0, 3_600, 7_200, 10_800]
+    assert [(reading.meter_id, reading.counter == reading.time) for reading in found] == [(9, True)] * 4
+
+
+@pytest.mark.parametrize(
+    ("lines", "zone", "said"),
+    [
+        ("2025-06-01T00:00:00,1,0\n", None, "line 2: time .* has no time zone"),
+        ("2025-03-30T02:30:00,1,0\n", "Europe/Berlin", "line 2: there was no 2025-03-30T02:30:00 in Europe/Berlin"),
+        ("1000,1,0\n1000,2,0\n", None, "line 3: time '1000' does not follow"),
+        ("1000,one,0\n", None, "line 2: invalid literal"),
+        ("1000\n", None, "line 2"),
+    ],
+)
+def test_read_unsigned__not_registers__names_the_line(lines: str, zone: str | None, said: str, tmp_path: Path) -> None:
+    path = file(tmp_path, f"time,import_wh,export_wh\n{lines}")
+    with pytest.raises(BadReadingsFile, match=said):
+        read_unsigned(path, 9, None if zone is None else ZoneInfo(zone))

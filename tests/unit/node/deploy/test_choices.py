@@ -1,12 +1,22 @@
 """What is chosen where nothing is given, what is written down, and what counts as another choice."""
 
 import json
+from collections.abc import Mapping
+
+import pytest
 
 from contracts.typed_data import checksum
 from node.deploy import Choices, Parameters
+from node.deploy.choices import PowersTogether
 
 OPERATOR = b"\x0b" * 20
 OTHER = b"\x0c" * 20
+GUARDIAN = {"guardian": OTHER}
+
+
+def public(parameters: Parameters | None = None, holders: Mapping[str, bytes] = GUARDIAN) -> Choices:
+    """For a chain that is no development network."""
+    return Choices.of(1, OPERATOR, parameters=parameters, treasury=OTHER, holders=holders)
 
 
 def test_of__development_chain__short_votes_and_a_faucet() -> None:
@@ -18,13 +28,31 @@ def test_of__development_chain__short_votes_and_a_faucet() -> None:
 
 
 def test_of__other_chain__nobody_mints_money_unless_named() -> None:
-    assert Choices.of(1, OPERATOR).parameters == Parameters()
-    assert "faucet" not in Choices.of(1, OPERATOR).holders
-    assert Choices.of(1, OPERATOR, holders={"faucet": OTHER}).holders["faucet"] == OTHER
+    assert public().parameters == Parameters()
+    assert "faucet" not in public().holders
+    assert public(holders={**GUARDIAN, "faucet": OTHER}).holders["faucet"] == OTHER
+
+
+@pytest.mark.parametrize(
+    ("treasury", "holders", "named"),
+    [
+        (None, None, "guardian and treasury"),
+        (OPERATOR, GUARDIAN, "treasury"),
+        (None, GUARDIAN, "treasury"),
+        (OTHER, None, "guardian"),
+        (OTHER, {"guardian": OPERATOR}, "guardian"),
+    ],
+)
+def test_of__other_chain_and_the_operator_guards_himself_or_holds_the_votes__refused(
+    treasury: bytes | None, holders: Mapping[str, bytes] | None, named: str
+) -> None:
+    with pytest.raises(PowersTogether, match=f"chain 1, {named} cannot be the operator") as refused:
+        Choices.of(1, OPERATOR, treasury=treasury, holders=holders)
+    assert refused.value.code == "powers-together"
 
 
 def test_as_json__large_amounts__survive_readers_that_round() -> None:
-    found = Choices.of(1, OPERATOR, treasury=OTHER).as_json()
+    found = public().as_json()
     assert json.loads(json.dumps(found)) == found
     assert found["trace_supply"] == str(10**26)
     assert found["slot_s"] == 900
@@ -32,14 +60,14 @@ def test_as_json__large_amounts__survive_readers_that_round() -> None:
 
 
 def test_differences__same_or_unrecorded__none() -> None:
-    chosen = Choices.of(1, OPERATOR)
+    chosen = public()
     assert chosen.differences(chosen.as_json()) == []
     assert chosen.differences({}) == []
 
 
 def test_differences__other_slot_and_guardian__named() -> None:
-    recorded = Choices.of(1, OPERATOR).as_json()
-    other = Choices.of(1, OPERATOR, parameters=Parameters(slot_s=300), holders={"guardian": OTHER})
+    recorded = public().as_json()
+    other = public(Parameters(slot_s=300), {"guardian": b"\x0d" * 20})
     slot, roles = other.differences(recorded)
     assert slot == "slot_s is 900, not 300"
     assert roles.startswith("roles is ")

@@ -49,7 +49,7 @@ def test_waves__all_contracts__each_after_what_its_constructor_calls() -> None:
 
 @pytest.mark.parametrize("name", CONTRACTS)
 def test_creation__each_contract__takes_the_arguments_it_is_given(name: str) -> None:
-    code = plan.creation(name, AT, b"\x01" * 20, Choices.of(1, OPERATOR))
+    code = plan.creation(name, AT, b"\x01" * 20, Choices.of(31_337, OPERATOR))
     assert code.startswith(artifact(name).bytecode)
 
 

@@ -103,6 +103,14 @@ def test_cross__one_side_taken_out__crosses_nothing(
     assert engine.cross(column(300), quantities[0], column(100), quantities[1], 0) is None
 
 
+@pytest.mark.parametrize("engine", [crossing, kernels])
+def test_cross__orders_taken_out__do_not_narrow_the_prices(engine: auction.Engine) -> None:
+    bids, bid_wh = column(300, 150, 310), column(10, 0, 0)
+    asks, ask_wh = column(100, 250, 90), column(10, 0, 0)
+
+    assert engine.cross(bids, bid_wh, asks, ask_wh, 0) == crossing.Crossing(10, 100, 300, 300, 100)
+
+
 def test_clear__fee_out_of_range__is_refused() -> None:
     with pytest.raises(ValueError, match="grid fee"):
         clear(book_of(2), auction.MAX_PRICE_PER_KWH)

@@ -107,4 +107,7 @@ def test_open__twice__is_refused(opened: Callable[..., Buffer], tmp_path: Path) 
     buffer = opened(100)
     with pytest.raises(BufferInUse):
         Buffer(tmp_path, 100)
+    second = Buffer.first_free(tmp_path.parent, tmp_path.name, 100)
+    assert second.folder.name == f"{tmp_path.name}-2"
+    second.close()
     assert opened(100).id == buffer.id
