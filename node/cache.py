@@ -96,17 +96,17 @@ class Cache:
         return written
 
     async def _send(self, rows: list[Mapping[str, Any]]) -> int:
+        """One round trip for rows of one statement, which are all of one kind."""
         async with self._redis.pipeline(transaction=False) as pipe:
-            for row in rows:
-                key = PREFIX + row["key"]
-                match row["kind"]:
-                    case "value":
-                        pipe.set(key, row["value"])
-                    case "list":
-                        pipe.delete(key)
-                        pipe.rpush(key, *row["entries"])
-                    case _:
-                        pipe.zadd(key, {row["member"]: row["score"]})
+            match rows[0]["kind"]:
+                case "value":
+                    pipe.mset({PREFIX + row["key"]: row["value"] for row in rows})
+                case "list":
+                    pipe.delete(*(PREFIX + row["key"] for row in rows))
+                    for row in rows:
+                        pipe.rpush(PREFIX + row["key"], *row["entries"])
+                case _:
+                    pipe.zadd(PREFIX + rows[0]["key"], {row["member"]: row["score"] for row in rows})
             await pipe.execute()
         return len(rows)
 

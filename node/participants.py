@@ -28,6 +28,8 @@ from node.outbox import enqueue
 
 ROLE_FLAGS: Final = {"producer": 1, "consumer": 2}
 FROZEN_FLAG: Final = 4
+POWER_HEADROOM: Final = 2
+"""The chain's cap of a meter's power, in fuses: above all that validation takes, so that no honest one is refused."""
 
 
 class WrongSigner(Refused):
@@ -123,6 +125,16 @@ async def announce_meter(
     return await chain.send(
         db, key=f"meter:{meter_id}:{request_id}", kind="set_meter", contract="ParticipantRegistry", calldata=calldata
     )
+
+
+async def cap_power(db: Connection, chain: ChainContext, *, meter_id: int, fuse_w: int, request_id: str) -> int:
+    """Limits on chain how fast a meter's register may grow, by what its connection carries; returns the outbox number.
+
+    The ledger refuses more than its own limit (``Parameters.max_power_w``), which then goes on to hold for the meter.
+    """
+    calldata = encode_call("ProductionLedger", "setPowerCap", meter_id, POWER_HEADROOM * fuse_w)
+    key = f"power-cap:{meter_id}:{request_id}"
+    return await chain.send(db, key=key, kind="set_power_cap", contract="ProductionLedger", calldata=calldata)
 
 
 def permit_digest_of(chain: ChainContext, permit: Permit) -> bytes:

@@ -173,7 +173,8 @@ async def _resolved(chain: "ChainToIndex", block: int | None) -> "Resolved":
     from indexer.resolve import resolve as drop
     from indexer.rpc import open_rpc
 
-    db = await connect(chain.config.database_url, command_timeout_s=indexing.COMMAND_TIMEOUT_S)
+    config = chain.config
+    db = await connect(config.database_url, command_timeout_s=indexing.COMMAND_TIMEOUT_S, version=config.version)
     try:
         async with open_rpc(chain.config.rpc_urls, chain.config.chain_id) as rpc:
             source = indexing.chain_of(chain.config, rpc, Metrics(chain.config.chain_id))

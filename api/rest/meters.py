@@ -155,6 +155,7 @@ async def register_meter(body: NewMeter, db: Writer, site: Site, idempotency_key
         plant_id=keccak(body.plant_id.encode()) if body.plant_id else HOME_PLANT,
         request_id=idempotency_key,
     )
+    await participants.cap_power(db, site.chain, meter_id=body.meter_id, fuse_w=body.fuse_w, request_id=idempotency_key)
     return Accepted(outbox_id=outbox_id)
 
 

@@ -8,7 +8,7 @@ pro rata, or by sequence where one of its orders has a minimum fill. Everything 
 kWh, and the same book gives the same result everywhere.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -106,6 +106,8 @@ class Engine(Protocol):
 
 LARGE_BOOK_ORDERS: Final = 50_000
 """From here on it pays to load the compiled engine."""
+MANY_MINIMUM_FILLS: Final = 1_000
+"""From so many orders with a minimum on, clearing again for each that goes takes longer than loading a compiler."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,14 +214,13 @@ def _violator(book: Book, fills: _Fills) -> tuple[int, int] | None:
 
 def _enforce_minimum_fills(engine: Engine, book: Book, fee_per_kwh: int) -> tuple[_Fills, tuple[int, ...]]:
     """Takes violators out one by one, then offers each of them one way back, the best and earliest first."""
-    quantities = (book.buys.quantity_wh.copy(), book.sells.quantity_wh.copy())
     sides = (book.buys, book.sells)
-    out: list[tuple[int, int]] = []
+    quantities = (book.buys.quantity_wh.copy(), book.sells.quantity_wh.copy())
+    minimums = _minimums(engine, book, fee_per_kwh)
+    out = minimums.drop()
+    for side, position in out:
+        quantities[side][position] = 0
     fills = _fill(engine, book, fee_per_kwh, quantities)
-    while (violator := _violator(book, fills)) is not None:
-        out.append(violator)
-        quantities[violator[0]][violator[1]] = 0
-        fills = _fill(engine, book, fee_per_kwh, quantities)
 
     def sequence(order: tuple[int, int]) -> int:
         return int(sides[order[0]].sequence[order[1]])
@@ -230,14 +231,57 @@ def _enforce_minimum_fills(engine: Engine, book: Book, fee_per_kwh: int) -> tupl
         price, limit = fills.crossing.price_per_kwh, int(sides[order[0]].limit_per_kwh[order[1]])
         return price - limit if order[0] else limit - fee_per_kwh - price
 
-    still_out: list[tuple[int, int]] = []
-    for order in sorted(out, key=lambda order: (-surplus(order), sequence(order))):
-        side, position = order
-        quantities[side][position] = sides[side].quantity_wh[position]
-        attempt = _fill(engine, book, fee_per_kwh, quantities)
-        if _violator(book, attempt) is None:
-            fills = attempt
-        else:
-            quantities[side][position] = 0
-            still_out.append(order)
+    back = sorted(out, key=lambda order: (-surplus(order), sequence(order)))
+    admitted = minimums.admit(back)
+    for (side, position), is_admitted in zip(back, admitted, strict=True):
+        quantities[side][position] = sides[side].quantity_wh[position] * is_admitted
+    if any(admitted):
+        fills = _fill(engine, book, fee_per_kwh, quantities)
+    still_out = [order for order, is_admitted in zip(back, admitted, strict=True) if not is_admitted]
     return fills, tuple(sorted(sequence(order) for order in still_out if fills.crossing is None or surplus(order) > 0))
+
+
+class Minimums(Protocol):
+    """The orders of a book, as side (0 buys, 1 sells) and position, of which some are out."""
+
+    def drop(self) -> list[tuple[int, int]]:
+        """Takes violators out until there is none; in that order."""
+
+    def admit(self, orders: Sequence[tuple[int, int]]) -> list[bool]:
+        """Offers each order its way back, for good where nothing is violated; says which took it."""
+
+
+def _minimums(engine: Engine, book: Book, fee_per_kwh: int) -> Minimums:
+    sides = (book.buys, book.sells)
+    if engine is crossing and sum(int((side.min_fill_wh > 1).sum()) for side in sides) < MANY_MINIMUM_FILLS:
+        return _ByClearing(engine, book, fee_per_kwh)
+    from node.market import minimums
+
+    costs = (fee_per_kwh - book.buys.limit_per_kwh, book.sells.limit_per_kwh)
+    columns = [(cost, side.quantity_wh, side.min_fill_wh) for cost, side in zip(costs, sides, strict=True)]
+    return minimums.Minimums(columns)
+
+
+class _ByClearing:
+    """Clears the whole book again after each change."""
+
+    def __init__(self, engine: Engine, book: Book, fee_per_kwh: int) -> None:
+        self._sides = (book.buys, book.sells)
+        self._quantities = (book.buys.quantity_wh.copy(), book.sells.quantity_wh.copy())
+        self._next = lambda: _violator(book, _fill(engine, book, fee_per_kwh, self._quantities))
+
+    def drop(self) -> list[tuple[int, int]]:
+        out: list[tuple[int, int]] = []
+        while (violator := self._next()) is not None:
+            out.append(violator)
+            self._quantities[violator[0]][violator[1]] = 0
+        return out
+
+    def admit(self, orders: Sequence[tuple[int, int]]) -> list[bool]:
+        admitted = []
+        for side, position in orders:
+            self._quantities[side][position] = self._sides[side].quantity_wh[position]
+            admitted.append(self._next() is None)
+            if not admitted[-1]:
+                self._quantities[side][position] = 0
+        return admitted

@@ -124,13 +124,18 @@ async def test_candles__range_that_makes_no_sense_or_is_too_long__is_refused(
 
 async def test_statistics__of_days__count_trades_people_and_what_came_from_here(traded: Market) -> None:
     await traded.execute(
-        "insert into trading.settlements (zone, zones, delivery_start, version, state, traded_wh, delivered_wh,"
-        " imbalance_wh, grid_exchange_wh, trades, computed_at) values (1, '{1}', $1, 0, 'settled', 0, 0, 0, 0, 0, now())",
+        "insert into trading.settlements (zone, zones, delivery_start, version, state, trades, traded_wh, delivered_wh,"
+        " imbalance_wh, grid_exchange_wh, price_local_per_kwh, price_long_per_kwh, price_short_per_kwh, grid_fee_nano,"
+        " residue_nano, readings_root, result_hash)"
+        " select 1, '{1}', $1, 0, 'settled', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, empty, empty"
+        " from decode(repeat('00', 32), 'hex') as empty",
         NIGHT,
     )
     await traded.execute(
-        "insert into trading.settlement_accounts select settlement_id, '\\x' || repeat('00', 20), 0, 0, 7, 8000, 0, 0,"
-        " 0, 0, 0, 'metered' from trading.settlements"
+        "insert into trading.settlement_accounts (settlement_id, account, bought_wh, sold_wh, injection_wh, withdrawal_wh,"
+        " imbalance_wh, netted_wh, trade_money_nano, grid_fee_nano, imbalance_money_nano, state)"
+        " select settlement_id, decode(repeat('00', 20), 'hex'), 0, 0, 7, 8000, 0, 0, 0, 0, 0, 'metered'"
+        " from trading.settlements"
     )
     found = await get(traded, "statistics", end=stamp(NIGHT + timedelta(hours=2)))
 

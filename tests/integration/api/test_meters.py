@@ -12,6 +12,7 @@ import pytest
 from api.app import create_app
 from api.client import ApiProblem
 from api.devnet.postgres import PostgresServer
+from contracts.abi import encode_call
 from contracts.typed_data import Reading, address_of, checksum, reading_digest, sign
 from indexer import migrate
 from indexer.db import connect, open_pool, transaction
@@ -125,6 +126,22 @@ async def test_register__meter_that_nobody_could_read__is_refused(
     async with market.http(token) as http:
         answer = await http.post("/v1/meters", json=new_meter(**changes), headers={"Idempotency-Key": "a"})
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_register__meter__is_announced_and_its_power_capped_on_chain(market: Market) -> None:
+    async with market.client(OPERATOR_KEY) as operator:
+        token = (await operator.sign_in()).session_token
+    async with market.http(token) as http:
+        for _ in range(2):  # the second time under the same key: nothing more is sent
+            answer = await http.post("/v1/meters", json=new_meter(), headers={"Idempotency-Key": "a"})
+            assert answer.status_code == 202
+    db = await connect(market.database_url)
+    try:
+        rows = await db.fetch("select kind, calldata from wallet.outbox order by id")
+    finally:
+        await db.close()
+    assert [row["kind"] for row in rows] == ["set_meter", "set_power_cap"]
+    assert rows[1]["calldata"] == encode_call("ProductionLedger", "setPowerCap", 9, 2 * 9_000)
 
 
 async def test_appliance__is_part_of_what_a_home_used_and_does_not_settle(market: Market) -> None:

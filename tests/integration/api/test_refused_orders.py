@@ -98,7 +98,7 @@ CASES = [
         before="update blockchain.account_balances set cash = 599999",
         after="update blockchain.account_balances set cash = 10000000",
     ),
-    Case("stale-nonce", "nonce=4, least=5, lane=2", replace(BID, nonce=4, lane=2)),
+    Case("stale-nonce", "nonce=3, least=5, lane=2", replace(BID, nonce=3, lane=2)),
     Case("lane-in-use", "lane=2", replace(BID, lane=2)),
 ]
 

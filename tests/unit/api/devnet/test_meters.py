@@ -12,6 +12,7 @@ from api.devnet.meter_registers import SimulatedMeter
 from api.devnet.meter_spec import MeterSpec, MeterSpecError, Spec, read_spec, write_spec
 from api.devnet.series_record import MICRO, build
 from node.metering import devices
+from node.metering.plan import Plan
 
 EPOCH_S = 1_718_000_000
 
@@ -38,7 +39,8 @@ def test_reading__home_and_plant__count_in_their_own_register_from_the_initial_o
 
 def test_words_of__read_by_the_device_map__is_the_reading() -> None:
     reading = simulated("plant").reading(EPOCH_S + 3_600)
-    sample = devices.load("gridtrace-sim-meter").decode_registers(dict(enumerate(words_of(reading))))
+    (block,) = (plan := Plan.of(devices.load("gridtrace-sim-meter"))).blocks
+    sample = plan.sample([struct.pack(f">{block.count}H", *words_of(reading))])
     assert sample.time == sample.counter == reading.time
     assert sample.reading(1, reading.time, reading.counter) == reading
     assert struct.calcsize(">QQQiI") == 2 * len(words_of(reading))

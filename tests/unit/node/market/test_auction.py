@@ -27,6 +27,36 @@ def test_clear__one_side_only__fills_nothing(sides: tuple[Side, Side]) -> None:
     assert [*result.buy_fills_wh.tolist(), *result.sell_fills_wh.tolist()] == [0]
 
 
+def test_clear__one_wh_against_a_billion__is_not_lost() -> None:
+    result = clear(Book(Side.of([(1, 1, 100, 0)]), Side.of([(2, 1_000_000_000, 50, 0)])))
+
+    assert (result.matched_wh, result.price_per_kwh) == (1, 50)
+    assert (result.buy_fills_wh.tolist(), result.sell_fills_wh.tolist()) == ([1], [1])
+
+
+def test_clear__a_billion_wh_among_small_orders__is_shared_to_the_last_wh() -> None:
+    buys = Side.of([(1, 1_000_000_000, 100, 0), (2, 1, 100, 0), (3, 999_999_999, 100, 0)])
+    result = clear(Book(buys, Side.of([(4, 1_000_000_000, 50, 0)])))
+
+    # Exact shares are 500,000,000, one half and 499,999,999.5: the earlier half is rounded up.
+    assert result.buy_fills_wh.tolist() == [500_000_000, 1, 499_999_999]
+    assert result.trades.energy_wh.tolist() == [500_000_000, 1, 499_999_999]
+
+
+def test_clear__negative_prices__sellers_pay_to_deliver() -> None:
+    buys = Side.of([(1, 10, -300, 0), (2, 5, -500, 0)])
+    sells = Side.of([(3, 10, -900, 0), (4, 9, -100, 0)])
+
+    result = clear(Book(buys, sells))
+
+    assert (result.price_per_kwh, result.price_low_per_kwh, result.price_high_per_kwh) == (-400, -500, -300)
+    assert result.buy_fills_wh.tolist() == [10, 0]
+
+
+def test_clear__midpoint_of_an_odd_negative_interval__is_rounded_down() -> None:
+    assert clear(Book(Side.of([(1, 1, 0, 0)]), Side.of([(2, 1, -3, 0)]))).price_per_kwh == -2
+
+
 def test_clear__greatest_numbers__are_exact() -> None:
     most, dear = MAX_QUANTITY_WH - 1, MAX_PRICE_PER_KWH - 1
     book = Book(
