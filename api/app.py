@@ -13,6 +13,7 @@ from api.config import ApiConfig
 from api.deps import Services
 from api.intake import Intake
 from api.limits import Envelope
+from api.quota import Limited, Quota
 from api.rest.routes import ROUTERS
 from api.web import asset_pages, pages, trade_pages
 from contracts.addresses import Deployment
@@ -99,6 +100,7 @@ def create_app(config: ApiConfig) -> FastAPI:
     # A library on the way here (py_ecc) raises the limit so far that a deeply nested body would overflow the C stack
     # and end the process.
     sys.setrecursionlimit(RECURSION_LIMIT)
+    quota = Quota(config.node.redis_url, config.rate_limit)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -110,7 +112,10 @@ def create_app(config: ApiConfig) -> FastAPI:
             app.state.services = services
             app.state.hub = hub
             app.state.push = push
-            yield
+            try:
+                yield
+            finally:
+                await quota.close()
 
     app = FastAPI(
         title="Gridtrace",
@@ -123,6 +128,7 @@ def create_app(config: ApiConfig) -> FastAPI:
         responses=errors.RESPONSES,
         separate_input_output_schemas=False,
     )
+    app.add_middleware(Limited, quota=quota)
     app.add_middleware(Envelope)
     errors.install(app, pages.error_page)
     for router in (*ROUTERS, ws.router, pages.router, asset_pages.router, trade_pages.router):

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from contracts.typed_data import BadAddress, parse_address
-from indexer.config import Environment, positive
+from indexer.config import Environment, natural, positive
 from node.config import NodeConfig
 from node.wallet import DEV_CHAIN_IDS
 
@@ -53,6 +53,8 @@ class ApiConfig:
     """32 bytes that seal personal data; without them nobody can apply for clearance here."""
     intake_batch: int = 256
     """Most orders that one transaction takes."""
+    rate_limit: int = 60_000
+    """Tokens a minute of one client address; most requests take one. 0: no limit."""
 
     @property
     def domain(self) -> str:
@@ -79,6 +81,7 @@ class ApiConfig:
             operators=env.read("GRIDTRACE_OPERATORS", _accounts, frozenset()),
             devnet=devnet,
             intake_batch=env.read("GRIDTRACE_INTAKE_BATCH", positive, 256),
+            rate_limit=env.read("GRIDTRACE_RATE_LIMIT", natural, 60_000),
             documents_dir=env.optional("GRIDTRACE_DOCUMENTS_DIR", Path),
             ipfs_api_url=env.optional("IPFS_API_URL", str),
             sealing_key_file=env.optional("GRIDTRACE_SEALING_KEY_FILE", Path),

@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 
 from api.auth import SAFE_METHODS, Forbidden, SessionRequired, session_token
 from api.config import ApiConfig
+from api.graphql.execute import Schemas
 from api.intake import Intake
 from api.limits import Turns
 from indexer.clock import Clock
@@ -52,6 +53,8 @@ class Services:
     """Where papers are kept."""
     box: Box | None = None
     """Seals personal data."""
+    graph: Schemas = field(default_factory=Schemas)
+    """The GraphQL schema of the mirror's tables."""
     proofs: Turns = field(default_factory=lambda: Turns(PROOFS_AT_ONCE, PROOFS_WAITING))
     """Each proof fetches a whole block's receipts from the chain's node."""
 

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 import asyncpg
 
 from contracts.addresses import Deployment
-from indexer import facts, handlers, shipped, state, templates, version_switch, versions
+from indexer import facts, handlers, refold, shipped, state, templates, version_switch, versions
 from indexer.call_cache import CallCache
 from indexer.calls import Caller
 from indexer.chain import Chain, RpcChain
@@ -94,6 +94,14 @@ def extensions_of(manifest: Manifest, caller: Caller | None = None) -> Extension
         ConfigError: there are none of that name.
     """
     return (handlers.Running(handlers.load(manifest.handlers), caller),) if manifest.handlers else ()
+
+
+def remaking_of(manifest: Manifest, caller: Caller) -> Extensions:
+    """The manifest's handlers, for taking blocks out from below the finalised one. Raises as ``extensions_of``."""
+    if not manifest.handlers:
+        return ()
+    loaded = handlers.load(manifest.handlers)
+    return (refold.Remaking(manifest, handlers.Running(loaded, caller), loaded),)
 
 
 def caller_of(config: IndexerConfig, rpc: Rpc) -> Caller:

@@ -11,6 +11,8 @@ OUTCOMES: Final = (NothingNew, Advanced, Reorg, Ahead, Supplemented, Halted)
 FAULTS: Final = (
     "rpc-unavailable",
     "rpc-refused",
+    "state-pruned",
+    "traces-refused",
     "rpc-disagreement",
     "receipts-disagree",
     "wrong-chain",

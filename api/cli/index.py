@@ -178,7 +178,9 @@ async def _resolved(chain: "ChainToIndex", block: int | None) -> "Resolved":
     try:
         async with open_rpc(chain.config.rpc_urls, chain.config.chain_id) as rpc:
             source = indexing.chain_of(chain.config, rpc, Metrics(chain.config.chain_id))
-            return await drop(db, source, chain.manifest, block, indexing.extensions_of(chain.manifest))
+            return await drop(
+                db, source, chain.manifest, block, indexing.remaking_of(chain.manifest, indexing.caller_of(config, rpc))
+            )
     finally:
         await db.close()
 

@@ -266,9 +266,12 @@ class _ByClearing:
     """Clears the whole book again after each change."""
 
     def __init__(self, engine: Engine, book: Book, fee_per_kwh: int) -> None:
+        self._engine, self._book, self._fee_per_kwh = engine, book, fee_per_kwh
         self._sides = (book.buys, book.sells)
         self._quantities = (book.buys.quantity_wh.copy(), book.sells.quantity_wh.copy())
-        self._next = lambda: _violator(book, _fill(engine, book, fee_per_kwh, self._quantities))
+
+    def _next(self) -> tuple[int, int] | None:
+        return _violator(self._book, _fill(self._engine, self._book, self._fee_per_kwh, self._quantities))
 
     def drop(self) -> list[tuple[int, int]]:
         out: list[tuple[int, int]] = []

@@ -12,6 +12,7 @@ import msgspec
 
 from contracts.typed_data import Reading
 from indexer.db import Connection, queries
+from node.metering import late
 from node.metering.readings import Reason, SignedReading, validate
 
 _SQL = queries(__name__)
@@ -81,20 +82,37 @@ async def accept(db: Connection, readings: Sequence[SignedReading], *, now_s: fl
         batch.check(readings)
         outcomes = await _stored(db, batch.checked)
     else:
-        outcomes = await _told(db, batch.checked)
+        outcomes = await _told(db, batch)
     grown = [chain.last for chain in batch.chains.values() if chain.has_grown and chain.last is not None]
     if grown:
         await db.execute(_SQL["newest"], *map(list, zip(*map(_of_chain, grown), strict=True)))
     return outcomes
 
 
-async def _told(db: Connection, checked: Sequence[Checked]) -> list[Outcome]:
+async def _told(db: Connection, batch: "_Batch") -> list[Outcome]:
     """The outcomes where the valid ones are stored already; stores the others."""
-    refused = [pair for pair in checked if pair[1] is not None]
+    refused = [pair for pair in batch.checked if pair[1] is not None]
     if not refused:
-        return [_valid(signed.reading) for signed, _ in checked]
-    others = iter(await _stored(db, refused, {_key(signed.reading) for signed, why in checked if why is None}))
-    return [_valid(signed.reading) if why is None else next(others) for signed, why in checked]
+        return [_valid(signed.reading) for signed, _ in batch.checked]
+    refused = await _with_overtaken(db, refused, batch.chains)
+    there = {_key(signed.reading) for signed, why in batch.checked if why is None}
+    others = iter(await _stored(db, refused, there))
+    return [_valid(signed.reading) if why is None else next(others) for signed, why in batch.checked]
+
+
+async def _with_overtaken(db: Connection, refused: Sequence[Checked], chains: dict[int, _Chain]) -> list[Checked]:
+    """The same, but that those which fit into the middle of their chain are refused no more, and stored."""
+    fitting: set[Key] = set()
+    for signed in await late.new_among(db, (signed for signed, reason in refused if reason in late.OVERTAKEN)):
+        if await late.fits(db, signed.reading, chains[signed.reading.meter_id].fuse_w):
+            await _stored(db, [(signed, None)])
+            fitting.add(_key(signed.reading))
+    found: list[Checked] = []
+    for signed, reason in refused:
+        is_fitting = _key(signed.reading) in fitting
+        found.append((signed, None if is_fitting else reason))
+        fitting.discard(_key(signed.reading))  # the same again in the batch is a repetition
+    return found
 
 
 async def _chains(db: Connection, meter_ids: Iterable[int]) -> dict[int, _Chain]:

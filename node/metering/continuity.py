@@ -110,10 +110,10 @@ def _moved(
     now_wh = shown_wh + base_wh
     if now_wh >= before_wh:
         return (None, base_wh) if now_wh - before_wh <= limit_wh else FaultKind.OVER_FUSE
+    if may_restart and 0 <= shown_wh <= limit_wh:
+        return FaultKind.REBOOTED, before_wh
     if wraps_wh:
         times = -(-(before_wh - now_wh) // wraps_wh)
         if now_wh + times * wraps_wh - before_wh <= limit_wh:
             return FaultKind.ROLLED_OVER, base_wh + times * wraps_wh
-    if may_restart and 0 <= shown_wh <= limit_wh:
-        return FaultKind.REBOOTED, before_wh
     return FaultKind.REGISTER_FELL

@@ -1,8 +1,8 @@
 """What makes a meter reading valid, and the register at a time between two readings. Pure.
 
-A meter's readings form one chain: counter and time grow strictly, registers never fall. The chain is only ever
-extended at its end, so the register at a boundary is final as soon as one valid reading stands at or after it, and
-anyone recomputes it from the raw readings.
+A meter's readings form one chain: counter and time grow strictly, registers never fall. The chain is extended at its
+end; one that was overtaken on its way is taken in between only where no slot's energy rests on it yet. So what a slot
+was computed from stands, and anyone recomputes it from the raw readings.
 """
 
 from dataclasses import dataclass
@@ -105,7 +105,7 @@ def validate(
         return Reason.WRONG_SIGNER
     if reading.time - now_s >= slot_s:
         return Reason.CLOCK_AHEAD
-    return None if previous is None else _succeeds(previous, reading, fuse_w)
+    return None if previous is None else succeeds(previous, reading, fuse_w)
 
 
 def is_storable(reading: Reading) -> bool:
@@ -120,7 +120,8 @@ def is_storable(reading: Reading) -> bool:
     )
 
 
-def _succeeds(previous: Reading, reading: Reading, fuse_w: int) -> Reason | None:
+def succeeds(previous: Reading, reading: Reading, fuse_w: int) -> Reason | None:
+    """None when a meter's reading can follow another one of it, else why not."""
     if reading.counter <= previous.counter:
         return Reason.COUNTER_NOT_GROWING
     if reading.time <= previous.time:

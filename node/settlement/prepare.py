@@ -67,11 +67,13 @@ async def prepare(db: Connection, ctx: SettlementContext, slot: Slot, turn: Turn
         BatchImpossible: an order is gone, or the entries do not fit a batch.
     """
     sequence = await _free_sequence(db, ctx, turn)
-    if sequence is None and slot.settle(turn.voids).moves_anything:
+    planned = Judgement({}, slot.settle(turn.voids), turn.ordinal)
+    if sequence is None and planned.outcome.moves_anything:
         return None
     signed = await signed_orders(db, slot.zones, slot.delivery_start)
     orders = {digest: entry.order for digest, entry in signed.items()}
-    snapshot = await standing.read(db, ctx.chain_id, slot, slot.zones, orders.values())
+    accounts = standing.concerned(slot, planned.part)
+    snapshot = await standing.read(db, ctx.chain_id, slot, accounts, orders.values())
     if snapshot is None:
         return None
     try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from contracts.typed_data import Order
 from indexer.db import Connection, queries
-from node.settlement.netting import Means
+from node.settlement.netting import Means, Part
 from node.settlement.outcome import Slot
 from node.settlement.voids import Exchange, Lane, Standing
 
@@ -30,13 +30,22 @@ class Snapshot:
     """What each account can be charged before the fills of the slot are settled."""
 
 
+def concerned(slot: Slot, part: Part | None) -> set[bytes]:
+    """The accounts that a batch of the slot may move, planned as ``part``.
+
+    Where orders are in it, that may be anybody: others take the place of one that falls out.
+    """
+    if part is None or not part.fills:
+        return {slot.grid_account, *(account for account, _ in (part.adjustments if part else ()))}
+    traders = {account for trade in slot.trades for account in (trade.buyer, trade.seller)}
+    return {slot.grid_account, *traders, *slot.metered}
+
+
 async def read(
-    db: Connection, chain_id: int, slot: Slot, zones: Collection[int], orders: Iterable[Order]
+    db: Connection, chain_id: int, slot: Slot, accounts: Collection[bytes], orders: Iterable[Order]
 ) -> Snapshot | None:
-    """Everybody's standing for a slot, or None when the mirror moved on in between: the next look is of one block."""
-    accounts = {account for trade in slot.trades for account in (trade.buyer, trade.seller)}
-    accounts |= {slot.grid_account, *slot.metered, *(slot.before.money_nano if slot.before else ())}
-    rows = await db.fetch(_SQL["accounts"], chain_id, list(accounts), slot.delivery_start, list(zones))
+    """The accounts' standing for a slot, or None when the mirror moved on in between: the next look is of one block."""
+    rows = await db.fetch(_SQL["accounts"], chain_id, list(accounts), slot.delivery_start, slot.zones)
     keys = sorted({(order.trader, order.lane) for order in orders})
     lanes = await db.fetch(_SQL["lanes"], chain_id, [key[0] for key in keys], [key[1] for key in keys])
     if len({row["block_hash"] for row in (*rows, *lanes)}) != 1:

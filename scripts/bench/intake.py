@@ -59,6 +59,7 @@ def environment(folder: Path, database_url: str, redis_url: str, port: int, batc
         "GRIDTRACE_CLOCK": f"{time.time()!r}:{MARKET_TIME}:1",
         "GRIDTRACE_PORT": str(port),
         "GRIDTRACE_INTAKE_BATCH": str(batch),
+        "GRIDTRACE_RATE_LIMIT": "100000000",
         "GRIDTRACE_LOG_LEVEL": "WARNING",
     }
 

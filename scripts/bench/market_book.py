@@ -8,6 +8,7 @@ orders are 13 % of the orders. Times are CPU seconds of this process, on one boo
 import argparse
 import json
 import time
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from node.market.engine import LiveOrder, Network, replay_hash
 from node.market.replay import replay
 
 EVENTS = 1_000_000
+CHUNK = 1_000
 NETWORK = Network.single(20_000)
 
 
@@ -68,16 +70,18 @@ def _ask(columns: Columns, random: np.random.Generator, comes: NDArray[np.int64]
 
 
 def live(columns: Columns) -> tuple[Continuous, float]:
-    """Plays the stream to the live engine, an event at a time."""
-    engine = Continuous(NETWORK)
-    events = list(columns.events())
-    start = time.process_time()
-    for event in events:
-        if isinstance(event, LiveOrder):
-            engine.accept(event)
-        else:
-            engine.cancel(event)
-    return engine, time.process_time() - start
+    """Plays the stream to the live engine, an event at a time; making the events is not counted."""
+    engine, spent_s = Continuous(NETWORK), 0.0
+    events = columns.events()
+    while chunk := list(islice(events, CHUNK)):
+        start = time.process_time()
+        for event in chunk:
+            if isinstance(event, LiveOrder):
+                engine.accept(event)
+            else:
+                engine.cancel(event)
+        spent_s += time.process_time() - start
+    return engine, spent_s
 
 
 def main() -> None:

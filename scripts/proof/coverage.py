@@ -1,7 +1,8 @@
 """Lines and branches of our contracts that forge's tests reach.
 
 forge maps few instructions of an assembly block to its lines, so what it calls unreached inside of one says nothing:
-those lines are left out here, and their number is shown. Mutation and the comparison with the Python model cover them.
+those lines and branches are left out here, and their number is shown. Mutation and the comparison with the Python model
+cover them.
 """
 
 import re
@@ -75,16 +76,17 @@ def assembly_lines(source: str) -> set[int]:
 def judge(files: dict[str, File], result: Result) -> Result:
     """Percentages, and the lines and branches that are missing."""
     totals = [0, 0, 0, 0]
-    hidden = 0
+    hidden_lines = hidden_branches = 0
     for path, file in sorted(files.items()):
         assembly = assembly_lines((ROOT / path).read_text())
-        blind = {number for number, count in file.lines.items() if number in assembly and not count}
-        hidden += len(blind)
-        lines = {number: count for number, count in file.lines.items() if number not in blind}
+        lines = {number: count for number, count in file.lines.items() if count or number not in assembly}
+        branches = {place: count for place, count in file.branches.items() if count or place[0] not in assembly}
+        hidden_lines += len(file.lines) - len(lines)
+        hidden_branches += len(file.branches) - len(branches)
         missed_lines = sorted(number for number, count in lines.items() if not count)
-        missed_branches = sorted({number for (number, _), count in file.branches.items() if not count})
-        taken = sum(map(bool, file.branches.values()))
-        counts = (len(lines) - len(missed_lines), len(lines), taken, len(file.branches))
+        missed_branches = sorted({number for (number, _), count in branches.items() if not count})
+        taken = sum(map(bool, branches.values()))
+        counts = (len(lines) - len(missed_lines), len(lines), taken, len(branches))
         totals = [total + count for total, count in zip(totals, counts, strict=True)]
         shares = (share(*counts[:2]), share(*counts[2:]))
         text = f"{path}: lines {shares[0]:.1f} %, branches {shares[1]:.1f} %"
@@ -96,7 +98,8 @@ def judge(files: dict[str, File], result: Result) -> Result:
         "lines %": round(share(*totals[:2]), 2),
         "branches %": round(share(*totals[2:]), 2),
         "contracts below": len(result.findings),
-        "assembly lines left out": hidden,
+        "assembly lines left out": hidden_lines,
+        "assembly branches left out": hidden_branches,
     }
     return result
 

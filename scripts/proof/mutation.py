@@ -1,11 +1,14 @@
 """Mutation: does a fault in a contract turn a test red?
 
 A sample of the mutants of ``mutants.OPERATORS``, drawn by a seed and spread over the contracts, is tried in a copy of
-the project: first forge's tests of the contract's folder (``CONCERNS``; without the gas figures, whose bars a fault may
-move), and where they stay green and the contract has a model in Python, the Python tests on the mutant's own bytecode.
-What neither sees survives, and survivors.toml says why it may.
+the project. The tests deploy their contracts from artifacts (``dynamic_test_linking``), so they are compiled once: of a
+mutant only the contracts that it changes are, as they would be deployed, and that bytecode is put in the artifacts'
+place. Then forge's tests of the contract's folder run (``CONCERNS``; without the gas figures, whose bars a fault may
+move), and where they stay green and the contract has a model in Python, the Python tests. What neither sees survives,
+and survivors.toml says why it may.
 """
 
+import json
 import os
 import shutil
 import sys
@@ -14,15 +17,18 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final
 
+import solcx
+
+from node.deploy import compiler
 from scripts.proof.mutants import Mutant, mutants, own_sources
 from scripts.proof.result import FORGE, ROOT, Result, ToolFailed, run
 
 MUTANTS: Final = 60
 LEAST_PERCENT: Final = 90.0
 SURVIVORS: Final = Path(__file__).with_name("survivors.toml")
-COMPILE_TIMEOUT_S: Final = 1_800
+COMPILE_TIMEOUT_S: Final = 3_600
 MUTANT_TIMEOUT_S: Final = 900
 COPIED: Final = ("contracts", "tests", "scripts", "foundry.toml", "pyproject.toml", "package.json")
 LINKED: Final = ("node_modules", ".venv")
@@ -31,7 +37,7 @@ CONCERNS: Final = {
     "assets": "Asset*",
     "escrow": "Escrow*",
     "governance": "Governance*",
-    "market": "{Adjust,Attacks,Differential,Energy,Exchange,Invariant,Ledger,Registry,Settle,TradingMandates,Vault}*",
+    "market": "{Adjust,Attacks,Differential,EnergyToken,Invariant,Ledger,Registry,Settle,TradingMandates,Vault}*",
     "provenance": "{Carbon,Certificates,Products,Provenance}*",
     "registry": "{Registry,Governance,Ledger,Vault}*",
     "staking": "Staking*",
@@ -48,6 +54,7 @@ NOT_FOR_MUTANTS: Final = (
     "--deselect",
     "tests/contracts/test_snapshots.py",
 )
+KILLED: Final = ("forge", "python")
 
 
 def prove(count: int, seed: int, only: str) -> Result:
@@ -55,7 +62,7 @@ def prove(count: int, seed: int, only: str) -> Result:
     chosen = sample(count, seed, only)
     reasons = {(entry["path"], entry["before"]): entry["reason"] for entry in _explained()}
     result = Result("mutation")
-    fates: dict[str, list[Mutant]] = {"forge": [], "python": [], "survived": [], "does not compile": []}
+    fates: dict[str, list[Mutant]] = {fate: [] for fate in (*KILLED, "survived", "in no contract", "does not compile")}
     with tempfile.TemporaryDirectory(prefix="gridtrace-mutation-") as folder:
         project = copy_project(Path(folder))
         built = run(FORGE_TESTS, profile="mutation", timeout_s=COMPILE_TIMEOUT_S, cwd=project, check=False)
@@ -70,7 +77,7 @@ def prove(count: int, seed: int, only: str) -> Result:
         (result.notes if reason else result.findings).append(
             f"survived: {mutant.name}" + (f" ({reason})" if reason else "")
         )
-    killed = len(fates["forge"]) + len(fates["python"])
+    killed = sum(len(fates[fate]) for fate in KILLED)
     tried = killed + len(fates["survived"])
     result.figures = {
         "tried": tried,
@@ -80,6 +87,7 @@ def prove(count: int, seed: int, only: str) -> Result:
         "survived": len(fates["survived"]),
         "explained": len(result.notes),
         "killed %": round(100 * killed / tried, 1) if tried else 0.0,
+        "without effect": len(fates["in no contract"]) + len(fates["does not compile"]),
         "of": sum(1 for _ in all_mutants(only)),
         "seed": seed,
     }
@@ -110,8 +118,8 @@ def sample(count: int, seed: int, only: str) -> list[Mutant]:
 
 
 def copy_project(folder: Path) -> Path:
-    """A copy to break, without what was compiled."""
-    ignored = shutil.ignore_patterns("out", "cache", "__pycache__")
+    """A copy to break, with what is compiled already."""
+    ignored = shutil.ignore_patterns("__pycache__")
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
@@ -127,19 +135,59 @@ def copy_project(folder: Path) -> Path:
 
 def try_one(project: Path, mutant: Mutant) -> str:
     """Who noticed."""
-    path = project / mutant.path
-    original = path.read_text()
-    path.write_text(mutant.apply(original))
     try:
-        forge = _noticed((*FORGE_TESTS, "--match-path", tests_of(mutant.path)), project)
-        if forge is not None and "Compiler run failed" in forge:
-            return "does not compile"
-        if forge is not None:
+        changed = compiled_with(mutant)
+    except solcx.exceptions.SolcError:
+        return "does not compile"
+    if not changed:
+        return "in no contract"
+    files = {path: text for name, fields in changed.items() for path, text in _replaced(project, name, fields)}
+    kept = {path: path.read_text() for path in files}
+    try:
+        for path, text in files.items():
+            path.write_text(text)
+        if _noticed((*FORGE_TESTS, "--match-path", tests_of(mutant.path)), project):
             return "forge"
-        seen = mutant.path.startswith(MODELLED) and _python_notices(project)
+        python = os.fspath(ROOT / ".venv" / "bin" / "python")
+        modelled = mutant.path.startswith(MODELLED)
+        seen = modelled and _noticed((python, *PYTHON_TESTS, *NOT_FOR_MUTANTS), project)
         return "python" if seen else "survived"
     finally:
-        path.write_text(original)
+        for path, text in kept.items():
+            path.write_text(text)
+
+
+def compiled_with(mutant: Mutant) -> dict[str, dict[str, Any]]:
+    """What the compiler makes of the contracts that the mutant is a part of, by name. Raises SolcError."""
+    units = {name: unit for name, unit in compiler.definitions().items() if mutant.path in compiler.closure([unit])}
+    sources = compiler.closure(list(units.values()))
+    sources[mutant.path] = mutant.apply(sources[mutant.path])
+    wanted = ["evm.bytecode.object", "evm.deployedBytecode.object"]
+    job = {
+        "language": "Solidity",
+        "sources": {name: {"content": text} for name, text in sources.items()},
+        "settings": {
+            **compiler.settings(),
+            "outputSelection": {unit: {name: wanted} for name, unit in units.items()},
+        },
+    }
+    if not units:
+        return {}
+    output = solcx.compile_standard(job, solc_binary=compiler.SOLC)
+    return {name: output["contracts"][unit][name]["evm"] for name, unit in units.items()}
+
+
+def _replaced(project: Path, name: str, code: dict[str, Any]) -> list[tuple[Path, str]]:
+    """The two artifacts of a contract with other code: forge's, and the one that Python deploys."""
+    built = project / "contracts" / "out" / f"{name}.sol" / f"{name}.json"
+    of_forge = json.loads(built.read_text())
+    of_forge["bytecode"]["object"] = "0x" + code["bytecode"]["object"]
+    of_forge["deployedBytecode"]["object"] = "0x" + code["deployedBytecode"]["object"]
+    committed = project / "contracts" / "artifacts" / f"{name}.json"
+    ours = json.loads(committed.read_text())
+    ours["bytecode"] = "0x" + code["bytecode"]["object"]
+    ours["deployed_bytecode"] = "0x" + code["deployedBytecode"]["object"]
+    return [(built, json.dumps(of_forge, separators=(",", ":"))), (committed, compiler.render(ours))]
 
 
 def tests_of(path: str) -> str:
@@ -147,23 +195,10 @@ def tests_of(path: str) -> str:
     return f"tests/contracts/forge/{CONCERNS[path.split('/')[2]]}.t.sol"
 
 
-def _noticed(command: Sequence[str], project: Path) -> str | None:
-    """What the tests said when they failed; a test that hangs has noticed."""
+def _noticed(command: Sequence[str], project: Path) -> bool:
+    """Whether the tests failed; a test that hangs has noticed."""
     try:
         ran = run(command, profile="mutation", timeout_s=MUTANT_TIMEOUT_S, cwd=project, check=False)
-    except ToolFailed as error:
-        return str(error)
-    return ran.stdout + ran.stderr if ran.returncode not in (0, NO_TESTS) else None
-
-
-def _python_notices(project: Path) -> bool:
-    """Compiles the mutant as it would be deployed and runs the Python tests on that."""
-    artifacts = project / "contracts" / "artifacts"
-    kept = {path: path.read_text() for path in artifacts.glob("*.json")}
-    python = os.fspath(ROOT / ".venv" / "bin" / "python")
-    try:
-        run((python, "-m", "scripts.compile_contracts"), profile="default", timeout_s=COMPILE_TIMEOUT_S, cwd=project)
-        return _noticed((python, *PYTHON_TESTS, *NOT_FOR_MUTANTS), project) is not None
-    finally:
-        for path, text in kept.items():
-            path.write_text(text)
+    except ToolFailed:
+        return True
+    return ran.returncode not in (0, NO_TESTS)

@@ -76,10 +76,10 @@ library MeterWord {
         uint256 standing = word & (REGISTRY_MASK | SIGNATURE_REQUIRED);
         uint256 kept = word & ~ATTESTED_MASK;
         assembly ("memory-safe") {
-            let growthWs := mul(sub(registerWh, lastWh), 3600)
-            let mostWs := mul(shr(POWER_CAP_AT, word), sub(time, lastTime))
+            let mostWh := div(mul(shr(POWER_CAP_AT, word), sub(time, lastTime)), 3600)
             let unusual := or(xor(standing, activeInZone), or(iszero(lastTime), gt(lastTime, time)))
-            usual := iszero(or(unusual, gt(growthWs, mostWs))) // a register that fell wraps beyond any cap
+            // A register that fell wraps beyond whatever is left of a division.
+            usual := iszero(or(unusual, gt(sub(registerWh, lastWh), mostWh)))
             next := or(kept, or(registerWh, shl(SLOT_END_AT, time)))
         }
     }

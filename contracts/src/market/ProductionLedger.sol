@@ -297,12 +297,10 @@ contract ProductionLedger is IProductionLedger, IMeterMirror, AccessManaged {
         if (time < lastTime) revert SlotNotAfterLast(meterId, time, lastTime);
         if (registerWh < attestedWh) revert RegisterFell(meterId, attestedWh, registerWh);
         unchecked {
-            // 64-bit energy and time and 40-bit power: no product fills 256 bits.
+            // 64-bit time and 40-bit power: no product fills 256 bits.
             uint256 growthWh = registerWh - attestedWh;
-            uint256 mostWs = meter.powerCap() * (time - lastTime);
-            if (growthWh * 3600 > mostWs) {
-                revert RegisterGrewTooMuch(meterId, uint64(growthWh), mostWs / 3600);
-            }
+            uint256 mostWh = meter.powerCap() * (time - lastTime) / 3600;
+            if (growthWh > mostWh) revert RegisterGrewTooMuch(meterId, uint64(growthWh), mostWh);
         }
         return meter.withAttested(registerWh, time);
     }

@@ -2,31 +2,15 @@
 pragma solidity 0.8.35;
 
 import {AssetHandler} from "./AssetHandler.sol";
-import {Base} from "./Base.sol";
+import {Campaign} from "./Campaign.sol";
 
 /// @notice The assets' invariants (number 11 of contracts/README.md) after every step of a random campaign.
-contract AssetInvariantTest is Base {
-    struct FuzzSelector {
-        address addr;
-        bytes4[] selectors;
-    }
-
+contract AssetInvariantTest is Campaign {
     AssetHandler private handler;
 
     function setUp() public {
         handler = new AssetHandler();
-    }
-
-    function targetContracts() external view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(handler);
-    }
-
-    function excludeSelectors() external view returns (FuzzSelector[] memory excluded) {
-        bytes4[] memory selectors = new bytes4[](1);
-        selectors[0] = bytes4(keccak256("setUp()"));
-        excluded = new FuzzSelector[](1);
-        excluded[0] = FuzzSelector(address(handler), selectors);
+        playWith(address(handler));
     }
 
     function invariant_11_claimsNeverExceedRevenue() public view {

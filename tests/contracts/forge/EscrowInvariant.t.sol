@@ -2,33 +2,17 @@
 pragma solidity 0.8.35;
 
 import {IEscrow} from "../../../contracts/src/interfaces/IEscrow.sol";
-import {Base} from "./Base.sol";
+import {Campaign} from "./Campaign.sol";
 import {EscrowHandler} from "./EscrowHandler.sol";
 
 /// @notice Invariant 10 (contracts/README.md) after every step of a random campaign.
-contract EscrowInvariantTest is Base {
+contract EscrowInvariantTest is Campaign {
     EscrowHandler private handler;
 
     function setUp() public {
         handler = new EscrowHandler();
-    }
-
-    function targetContracts() external view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(handler);
-    }
-
-    struct FuzzSelector {
-        address addr;
-        bytes4[] selectors;
-    }
-
-    function excludeSelectors() external view returns (FuzzSelector[] memory excluded) {
-        bytes4[] memory selectors = new bytes4[](2);
-        selectors[0] = bytes4(keccak256("setUp()"));
-        selectors[1] = EscrowHandler.hanging.selector;
-        excluded = new FuzzSelector[](1);
-        excluded[0] = FuzzSelector(address(handler), selectors);
+        playWith(address(handler));
+        leaveOut(EscrowHandler.hanging.selector);
     }
 
     function invariant_10_paidOutPlusHeldIsDeposited() public view {

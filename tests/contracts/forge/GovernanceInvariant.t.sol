@@ -1,32 +1,16 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.35;
 
-import {Base} from "./Base.sol";
+import {Campaign} from "./Campaign.sol";
 import {GovernanceHandler} from "./GovernanceHandler.sol";
 
 /// @notice Invariant 16 (contracts/README.md) after every step of a random campaign.
-contract GovernanceInvariantTest is Base {
+contract GovernanceInvariantTest is Campaign {
     GovernanceHandler private handler;
 
     function setUp() public {
         handler = new GovernanceHandler();
-    }
-
-    function targetContracts() external view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(handler);
-    }
-
-    struct FuzzSelector {
-        address addr;
-        bytes4[] selectors;
-    }
-
-    function excludeSelectors() external view returns (FuzzSelector[] memory excluded) {
-        bytes4[] memory selectors = new bytes4[](1);
-        selectors[0] = bytes4(keccak256("setUp()"));
-        excluded = new FuzzSelector[](1);
-        excluded[0] = FuzzSelector(address(handler), selectors);
+        playWith(address(handler));
     }
 
     function invariant_16_onlyTheTimelockAdministers() public view {

@@ -1,33 +1,16 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.35;
 
-import {Base} from "./Base.sol";
+import {Campaign} from "./Campaign.sol";
 import {Handler} from "./Handler.sol";
 
 /// @notice The exchange's invariants, by number (contracts/README.md), after every step of a random campaign.
-contract InvariantTest is Base {
+contract InvariantTest is Campaign {
     Handler private handler;
 
     function setUp() public {
         handler = new Handler();
-    }
-
-    /// @dev Only the handler is called: its actions wrap the contracts'.
-    function targetContracts() external view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(handler);
-    }
-
-    function excludeSelectors() external view returns (FuzzSelector[] memory excluded) {
-        bytes4[] memory selectors = new bytes4[](1);
-        selectors[0] = bytes4(keccak256("setUp()"));
-        excluded = new FuzzSelector[](1);
-        excluded[0] = FuzzSelector(address(handler), selectors);
-    }
-
-    struct FuzzSelector {
-        address addr;
-        bytes4[] selectors;
+        playWith(address(handler));
     }
 
     function invariant_01_tokens_held_cover_the_books() public view {
@@ -44,6 +27,7 @@ contract InvariantTest is Base {
     function invariant_03_orders_keep_quantity_price_and_life() public view {
         assertEq(handler.brokenOrders(), 0, "quantity or price");
         assertEq(handler.deadOrderFills(), 0, "expired, cancelled or replaced");
+        assertEq(handler.mandatesBeyondLimit(), 0, "a mandate's price");
     }
 
     function invariant_04_nobody_loses_without_a_word() public view {
@@ -65,6 +49,10 @@ contract InvariantTest is Base {
         assertEq(handler.failedExits(), 0, "exits");
     }
 
+    function invariant_07_self_trades_conserve() public view {
+        assertEq(handler.unbalancedSelfTrades(), 0, "self-trades");
+    }
+
     function invariant_09_energy_is_metered() public view {
         (uint256 attestedWh, uint256 issuedWh, uint256 supplyWh) = handler.registers();
         assertTrue(issuedWh <= attestedWh, "issued beyond the registers");
@@ -77,7 +65,7 @@ contract InvariantTest is Base {
             handler.trade(uint256(keccak256(abi.encode(i))));
             handler.tradeMandates(uint256(keccak256(abi.encode("mandates", i))));
         }
-        assertTrue(handler.mandatesFilled() >= 5, "no mandates");
+        assertTrue(handler.mandatesFilled() >= 5 && handler.selfTrades() >= 5, "no mandates or self-trades");
         assertTrue(handler.settled() >= 40 && handler.refused() >= 20, "too few of a kind");
     }
 }

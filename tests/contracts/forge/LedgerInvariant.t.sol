@@ -1,33 +1,16 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.35;
 
-import {Base} from "./Base.sol";
+import {Campaign} from "./Campaign.sol";
 import {LedgerHandler} from "./LedgerHandler.sol";
 
 /// @notice The ledger's invariants, by number (contracts/README.md), after every step of a random campaign.
-contract LedgerInvariantTest is Base {
+contract LedgerInvariantTest is Campaign {
     LedgerHandler private handler;
 
     function setUp() public {
         handler = new LedgerHandler();
-    }
-
-    /// @dev Only the handler is called: its actions wrap the contracts'.
-    function targetContracts() external view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(handler);
-    }
-
-    function excludeSelectors() external view returns (FuzzSelector[] memory excluded) {
-        bytes4[] memory selectors = new bytes4[](1);
-        selectors[0] = bytes4(keccak256("setUp()"));
-        excluded = new FuzzSelector[](1);
-        excluded[0] = FuzzSelector(address(handler), selectors);
-    }
-
-    struct FuzzSelector {
-        address addr;
-        bytes4[] selectors;
+        playWith(address(handler));
     }
 
     function invariant_09_supply_is_minted_minus_consumed() public view {

@@ -1,34 +1,17 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.35;
 
-import {Base} from "./Base.sol";
+import {Campaign} from "./Campaign.sol";
 import {ProvenanceHandler} from "./ProvenanceHandler.sol";
 
 /// @notice The invariants of certificates, credits and products, by number (contracts/README.md), after every step of
 /// a random campaign.
-contract ProvenanceInvariantTest is Base {
+contract ProvenanceInvariantTest is Campaign {
     ProvenanceHandler private handler;
 
     function setUp() public {
         handler = new ProvenanceHandler();
-    }
-
-    /// @dev Only the handler is called: its actions wrap the contracts'.
-    function targetContracts() external view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(handler);
-    }
-
-    function excludeSelectors() external view returns (FuzzSelector[] memory excluded) {
-        bytes4[] memory selectors = new bytes4[](1);
-        selectors[0] = bytes4(keccak256("setUp()"));
-        excluded = new FuzzSelector[](1);
-        excluded[0] = FuzzSelector(address(handler), selectors);
-    }
-
-    struct FuzzSelector {
-        address addr;
-        bytes4[] selectors;
+        playWith(address(handler));
     }
 
     function invariant_13_codes_are_issued_once_and_ends_are_final() public view {

@@ -1,33 +1,17 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.35;
 
-import {Base} from "./Base.sol";
+import {Campaign} from "./Campaign.sol";
 import {StakingHandler} from "./StakingHandler.sol";
 
 /// @notice Invariant 12 (contracts/README.md) after every step of a random campaign.
-contract StakingInvariantTest is Base {
+contract StakingInvariantTest is Campaign {
     StakingHandler private handler;
 
     function setUp() public {
         handler = new StakingHandler();
-    }
-
-    function targetContracts() external view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(handler);
-    }
-
-    struct FuzzSelector {
-        address addr;
-        bytes4[] selectors;
-    }
-
-    function excludeSelectors() external view returns (FuzzSelector[] memory excluded) {
-        bytes4[] memory selectors = new bytes4[](2);
-        selectors[0] = bytes4(keccak256("setUp()"));
-        selectors[1] = StakingHandler.stuckPositions.selector;
-        excluded = new FuzzSelector[](1);
-        excluded[0] = FuzzSelector(address(handler), selectors);
+        playWith(address(handler));
+        leaveOut(StakingHandler.stuckPositions.selector);
     }
 
     /// @dev What is owed is within the reserve: tokens held are what is staked, promised and free, and what was donated.

@@ -40,6 +40,17 @@ contract PlainVotes is ERC20Votes, ERC20Permit {
     }
 }
 
+/// @notice TRACE, with a door to what OpenZeppelin's governance counts for an account.
+contract OpenTrace is TraceToken {
+    constructor(address authority, address treasury, uint256 supply, uint256 most)
+        TraceToken(authority, treasury, supply, most)
+    {}
+
+    function votingUnits(address account) external view returns (uint256) {
+        return _getVotingUnits(account);
+    }
+}
+
 /// @notice Supply, transfers, votes and permits of TRACE.
 contract TraceTest is Base {
     uint256 private constant T = 1_800_000_000;
@@ -82,6 +93,16 @@ contract TraceTest is Base {
         new TraceToken(address(manager), TREASURY, 0, 1 << 96);
         vm.expectRevert(abi.encodeWithSelector(ITraceToken.CapExceeded.selector, 0, 11, 10));
         new TraceToken(address(manager), TREASURY, 11, 10);
+    }
+
+    function test_votingUnits__delegated_or_not__are_the_balance() public {
+        OpenTrace open = new OpenTrace(address(manager), TREASURY, SUPPLY, CAP);
+        vm.prank(TREASURY);
+        open.transfer(anna, 7);
+        vm.prank(anna);
+        open.delegate(BEN);
+        assertTrue(open.votingUnits(anna) == 7 && open.votingUnits(TREASURY) == SUPPLY - 7, "balances");
+        assertEq(open.votingUnits(BEN), 0, "nothing of his own");
     }
 
     /* mint */

@@ -49,6 +49,27 @@ contract TradingMandatesTest is Fixture, ISettlementErrors {
         }
     }
 
+    /// @dev The book's contract takes all but a 64th of the gas that is left; with the rest nothing may stay behind.
+    function test_registerMandates__gas_ends_while_the_book_is_made__reverts_whole() public {
+        bytes memory packed;
+        bytes memory signatures;
+        for (uint256 i; i < 60; ++i) {
+            packed = bytes.concat(packed, encode(tradingMandateOf(CLEO_KEY)));
+            signatures = bytes.concat(signatures, signatureOf(CLEO_KEY, tradingMandateOf(CLEO_KEY)));
+        }
+        bytes memory call = abi.encodeCall(exchange.registerMandates, (packed, signatures));
+        bool ok;
+        uint256 outOfGas;
+        for (uint256 gasLimit = 400_000; !ok; gasLimit += 20_000) {
+            bytes memory reason;
+            (ok, reason) = address(exchange).call{gas: gasLimit}(call);
+            if (reason.length == 36 && bytes4(reason) == UnknownBook.selector) ++outOfGas;
+            assertTrue(ok == (exchange.bookOf(2).code.length != 0), "half a book");
+        }
+        assertTrue(outOfGas > 0, "never while the book was made");
+        assertTrue(exchange.registerMandates(packed, signatures) == 3, "the next number");
+    }
+
     function test_registerMandates__malformed__reverts() public {
         bytes memory packed = encode(tradingMandateOf(CLEO_KEY));
         bytes memory signature = signatureOf(CLEO_KEY, tradingMandateOf(CLEO_KEY));

@@ -142,6 +142,29 @@ contract VaultTest is Fixture, ISettlementErrors {
         assertTrue(cashOf(anna) == 0 && energyOf(anna) == 0, "left");
     }
 
+    function test_withdrawalOf__requested_replaced_and_executed__says_so() public {
+        giveCash(anna, 100);
+        giveEnergy(anna, 9);
+        assertWithdrawal(0, 0, 0);
+        vm.prank(anna);
+        exchange.requestWithdrawal(30, 9);
+        assertWithdrawal(30, 9, block.timestamp + DELAY);
+        vm.warp(block.timestamp + 5);
+        vm.prank(anna);
+        exchange.requestWithdrawal(20, 0);
+        assertWithdrawal(20, 0, block.timestamp + DELAY);
+        vm.warp(block.timestamp + DELAY);
+        vm.prank(anna);
+        exchange.executeWithdrawal();
+        assertWithdrawal(0, 0, 0);
+        assertTrue(euro.balanceOf(anna) == 20 && cashOf(anna) == 80 && energyOf(anna) == 9, "paid");
+    }
+
+    function assertWithdrawal(uint256 cash, uint256 energyWh, uint256 readyAt) private view {
+        (uint96 dueCash, uint64 dueWh, uint64 dueAt) = exchange.withdrawalOf(anna);
+        assertTrue(dueCash == cash && dueWh == energyWh && dueAt == readyAt, "withdrawal");
+    }
+
     function test_06_withdrawal__before_the_delay__reverts() public {
         giveCash(anna, 10);
         vm.prank(anna);
@@ -240,6 +263,15 @@ contract VaultTest is Fixture, ISettlementErrors {
         exchange.withdrawFees(cleo, 50_000);
         assertEq(euro.balanceOf(cleo), 50_000, "paid");
         assertEq(exchange.fees(), 0, "left");
+    }
+
+    function test_withdrawFees__to_nobody_or_nothing__reverts() public {
+        vm.expectRevert(abi.encodeWithSelector(ZeroAmount.selector));
+        vm.prank(OPERATOR);
+        exchange.withdrawFees(address(0), 1);
+        vm.expectRevert(abi.encodeWithSelector(ZeroAmount.selector));
+        vm.prank(OPERATOR);
+        exchange.withdrawFees(cleo, 0);
     }
 
     /* WHAT AN OWNER ALLOWS */

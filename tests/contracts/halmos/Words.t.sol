@@ -4,11 +4,17 @@ pragma solidity 0.8.35;
 import {AccountWord} from "../../../contracts/src/market/AccountWord.sol";
 import {MeterWord} from "../../../contracts/src/market/MeterWord.sol";
 
+interface Vm {
+    function assume(bool condition) external pure;
+}
+
 /// @notice For all words and all amounts: the packed fields' arithmetic is that of the fields, and nothing carries from
 /// one into another. A call that reverts is a path that halmos leaves out.
 contract WordsProof {
     using AccountWord for uint256;
     using MeterWord for uint256;
+
+    Vm private constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
 
     uint256 private constant CASH_BITS = 64;
     uint256 private constant VAULT_BITS = 112; // cash and energy
@@ -66,6 +72,37 @@ contract WordsProof {
         uint256 result = word.withAttested(registerWh, slotEnd);
         assert(result.attested() == registerWh && result.slotEnd() == slotEnd);
         assert(result.issued() == word.issued() && result >> 168 == word >> 168);
+    }
+
+    /// @dev What `attest` writes at once, without a second look: a register that did not fall, grown by no more than power and
+    /// time allow, whatever both are. Solvers do not divide 256 bits; all they need of the quotient is that it was divided.
+    function check_09_grown_usual_neverFalls(uint256 word, uint40 time, uint64 registerWh) external pure {
+        uint256 mostWh = mostOf(word, time);
+        vm.assume(mostWh < 1 << 245);
+        (bool usual, uint256 next) = word.grown(MeterWord.activeIn(word.zoneOf()), time, registerWh);
+        if (!usual) return;
+        assert(next.attested() == registerWh && registerWh >= word.attested());
+        assert(registerWh - word.attested() <= mostWh);
+    }
+
+    function check_09_grown_usual_keepsTimeAndTheRest(uint256 word, uint40 time, uint64 registerWh)
+        external
+        pure
+    {
+        uint256 active = MeterWord.activeIn(word.zoneOf());
+        (bool usual, uint256 next) = word.grown(active, time, registerWh);
+        if (!usual) return;
+        assert(next.slotEnd() == time && time >= word.slotEnd() && word.slotEnd() != 0);
+        assert(next.issued() == word.issued() && next >> 168 == word >> 168);
+        assert(word.registryPart() == active && !word.needsSignature());
+    }
+
+    /// @dev As `grown` computes it.
+    function mostOf(uint256 word, uint256 time) private pure returns (uint256 mostWh) {
+        uint256 lastTime = uint40(word >> 128);
+        assembly ("memory-safe") {
+            mostWh := div(mul(shr(216, word), sub(time, lastTime)), 3600)
+        }
     }
 
     function check_09_withIssued_keepsTheRest(uint256 word, uint64 registerWh) external pure {

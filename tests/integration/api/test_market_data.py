@@ -132,8 +132,8 @@ async def test_statistics__of_days__count_trades_people_and_what_came_from_here(
         NIGHT,
     )
     await traded.execute(
-        "insert into trading.settlement_accounts (settlement_id, account, bought_wh, sold_wh, injection_wh, withdrawal_wh,"
-        " imbalance_wh, netted_wh, trade_money_nano, grid_fee_nano, imbalance_money_nano, state)"
+        "insert into trading.settlement_accounts (settlement_id, account, bought_wh, sold_wh, injection_wh,"
+        " withdrawal_wh, imbalance_wh, netted_wh, trade_money_nano, grid_fee_nano, imbalance_money_nano, state)"
         " select settlement_id, decode(repeat('00', 20), 'hex'), 0, 0, 7, 8000, 0, 0, 0, 0, 0, 'metered'"
         " from trading.settlements"
     )

@@ -151,7 +151,8 @@ async def test_post_order__what_may_not_stand__has_its_own_code_and_leaves_no_tr
             body = body_of(contracts, case)
             response = await http.post(path, json=body if path == "/v1/orders" else {"orders": [body]})
             refusal = response.json() if path == "/v1/orders" else response.json()["results"][0]
-            found.append((refusal.get("code"), refusal["status"], case.words in str(refusal.get("detail")), await traces(market)))
+            says = case.words in str(refusal.get("detail"))
+            found.append((refusal.get("code"), refusal["status"], says, await traces(market)))
             expected.append((case.code, published[case.code], True, before))
             if case.after:
                 await market.execute(case.after)

@@ -9,9 +9,12 @@ import pytest
 from indexer import db as database
 from indexer import facts, read
 from indexer.db import Connection
+from indexer.handlers import Running
+from indexer.refold import Remaking
 from indexer.resolve import BadAncestor, NotHalted, resolve
 from indexer.sync import Halted, NothingNew, Sync
 from tests.integration.indexer.fake_chain import CHAIN_ID, FINAL_DEPTH, FakeChain, shipped_manifest
+from tests.integration.indexer.sample_handlers import handlers
 from tests.integration.indexer.test_reorgs import catch_up, dump, empty
 
 pytestmark = pytest.mark.integration
@@ -66,6 +69,42 @@ async def test_resolve__block_not_shared__is_refused_and_nothing_is_lost(db: Con
     with pytest.raises(BadAncestor):
         await resolve(db, chain, MANIFEST, block)
     assert await dump(db) == before
+
+
+async def entities(db: Connection) -> list[object]:
+    """All that the handlers keep, without how it was before."""
+    return [
+        [row[0] for row in await db.fetch(f"select to_jsonb(t) from entities.{table} t order by 1")]
+        for table in ("holder", "depositor")
+    ]
+
+
+@pytest.mark.parametrize("block", [None, 20])
+async def test_resolve__chain_with_handlers__has_the_entities_of_indexing_afresh(
+    db: Connection, block: int | None
+) -> None:
+    running = Running(handlers)
+    async with db.transaction():
+        await running.prepare(db, MANIFEST)
+    chain = FakeChain(Random(11), MANIFEST)
+    chain.mine(HEIGHT)
+    sync = Sync(db, chain, MANIFEST, (running,))
+    await catch_up(sync)
+    chain.reorg(DEPTH)
+    chain.mine(5)
+    assert isinstance(await sync.step(), Halted)
+    await resolve(db, chain, MANIFEST, block, (Remaking(MANIFEST, Running(handlers), handlers),))
+    await catch_up(sync)
+    seen = await entities(db)
+    await empty(db)
+    await db.execute("truncate entities.made_by, entities.holder, entities.depositor")
+    await db.execute("truncate entities.holder_journal, entities.depositor_journal")
+    afresh = Running(handlers)
+    async with db.transaction():
+        await afresh.prepare(db, MANIFEST)
+    await catch_up(Sync(db, chain, MANIFEST, (afresh,)))
+    assert seen == await entities(db)
+    assert all(seen)
 
 
 async def test_resolve__running_chain__is_refused(db: Connection) -> None:

@@ -90,6 +90,11 @@ async def test_switch__version_beside__has_the_same_rows_and_is_served(database_
     head = await read.head(db, CHAIN_ID)
     assert head is not None
     assert head.number == chain.height
+    await mirrored(database_url, chain, "v3")
+    assert await switch(db, "v3", drop_old=True) == "v2"
+    assert {v.name: v.is_live for v in await versions(db)} == {INITIAL: False, "v3": True}
+    assert await db.fetchval("select to_regnamespace('blockchain_v2')") is None
+    assert await read.head(db, CHAIN_ID) == replace(head, reorg_epoch=0)
 
 
 async def test_switch__view_of_another_schema__reads_the_new_version(database_url: str, db: Connection) -> None:

@@ -46,6 +46,28 @@ def test_coverage_judge__half_of_the_branches__is_a_finding() -> None:
     assert result.findings == [f"{path}: lines 100.0 %, branches 50.0 %; lines [], branches of lines [1]"]
 
 
+def test_coverage_judge__assembly__is_left_out_and_counted() -> None:
+    path = "contracts/src/market/SignedOrders.sol"
+    (inside, *_) = coverage.assembly_lines((coverage.ROOT / path).read_text())
+    file = coverage.File({1: 1, inside: 0}, {(1, "0.0"): 1, (inside, "0.0"): 0, (inside, "0.1"): 2})
+    result = coverage.judge({path: file}, Result("coverage"))
+    assert result.ok
+    assert result.figures["branches %"] == 100.0
+    assert (result.figures["assembly lines left out"], result.figures["assembly branches left out"]) == (1, 1)
+
+
+def test_mutation_concerns__every_mutated_source__has_test_files() -> None:
+    root = mutation.ROOT
+    for path in mutants.own_sources(root):
+        folder, _, pattern = mutation.tests_of(path).rpartition("/")
+        names = [pattern]
+        if "{" in pattern:
+            before, _, rest = pattern.partition("{")
+            inner, _, after = rest.partition("}")
+            names = [before + name + after for name in inner.split(",")]
+        assert all(list((root / folder).glob(name)) for name in names), path
+
+
 def test_mutants__a_guard_and_a_sum__have_theirs() -> None:
     source = "    function f() external restricted {\n        if (a < b) revert Bad(a);\n        total += a;\n    }"
     found = {(mutant.operator, mutant.line, mutant.after.strip()) for mutant in mutants.mutants("A.sol", source)}

@@ -245,3 +245,20 @@ async def test_accounts__several_batches__receive_what_one_batch_would_bring(db:
         off = exact[row["account"]] - (int(row["cash"]) - 10_000_000 - shortfall) * 1_000
         assert 0 <= off < 5_000, row
     assert {account_of(HOME), account_of(NEIGHBOUR)} <= exact.keys()
+
+
+async def test_advance__killed_at_every_step__goes_on_as_if_nothing_had_been(db: Connection) -> None:
+    await begin(db)
+    for _ in range(20):
+        killed = db.transaction()
+        await killed.start()
+        before = await advance(db, SMALL)
+        await killed.rollback()
+        assert await advance(db, SMALL) == before
+        assert await advance(db, SMALL) == []
+        await ledger.mine(db)
+        if before and before[-1].state == "settled":
+            break
+    assert await sequences(db) == [0, 1, 2, 3, 4, 5]
+    assert await db.fetchval("select count(*) from wallet.outbox where kind = 'settle'") == 6
+    assert await differences(db) == []

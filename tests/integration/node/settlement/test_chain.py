@@ -11,10 +11,17 @@ from contracts.typed_data import Mandate, mandate_digest, sign
 from indexer import read
 from indexer.db import Connection, transaction
 from node import participants
+from node.audit import log
 from node.audit import service as audit
 from node.market import service as market
 from node.metering import service as metering
 from node.participants import Permit, permit_digest_of
+from node.settlement import reads
+from node.settlement.advance import advance
+from node.settlement.context import SettlementContext
+from node.settlement.reads import SettlementRow
+from node.settlement.revise import revise
+from node.settlement.service import compute
 from tests.integration.node.settlement.onchain import GRID_NUMBER, Node, mirrored, settle
 from tests.integration.node.settlement.village import (
     BYSTANDER,
@@ -26,6 +33,7 @@ from tests.integration.node.settlement.village import (
     HOME,
     NEIGHBOUR,
     PLANT,
+    RULES,
     SLOT,
     ZONE,
     account_of,
@@ -152,3 +160,90 @@ async def test_slots__traders_fall_out_after_the_gate__settle_without_them(node:
         assert [(finding.kind, finding.expected, finding.actual) for finding in findings] == [
             ("void", "cash-short", "not-cleared")
         ]
+
+
+async def advance_all(node: Node, ctx: SettlementContext, zone_slot: int) -> SettlementRow:
+    """Brings everything of a slot on chain that there is."""
+    for _ in range(40):
+        await mirrored(node)
+        async with transaction(node.pool) as db:
+            await advance(db, ctx)
+            newest = await reads.settlement(db, ZONE, zone_slot)
+            if newest.state in ("settled", "failed"):
+                return newest
+    raise AssertionError(newest)
+
+
+async def test_slot__several_batches_and_a_chain_that_forgets_two__settles_without_a_difference(
+    node: Node, anvil: Any
+) -> None:
+    await found(node)
+    small = replace(node.ctx, most_entries=2)
+    async with transaction(node.pool) as db:
+        await trade(db, domain=node.domain)
+        await meter(db)
+        assert isinstance(await compute(db, small, ZONE, SLOT, END), int)
+    for _ in range(2):
+        await mirrored(node)
+        async with transaction(node.pool) as db:
+            await advance(db, small)
+    await mirrored(node)
+    before = anvil.rpc("evm_snapshot", [])
+    for _ in range(2):
+        async with transaction(node.pool) as db:
+            await advance(db, small)
+        await mirrored(node)
+    assert anvil.rpc("evm_revert", [before]) is True
+    for _ in range(12):  # another branch, longer than the one that is gone
+        anvil.rpc("evm_mine", [])
+
+    settled = await advance_all(node, small, SLOT)
+
+    assert (settled.state, settled.batches) == ("settled", 6)
+    async with transaction(node.pool) as db:
+        head = await read.head(db, CHAIN_ID)
+        assert head is not None
+        assert head.reorg_epoch > 0
+        sequences = await db.fetch("select batch_sequence from trading.settlement_batches order by ordinal")
+        assert [row["batch_sequence"] for row in sequences] == [0, 1, 2, 3, 4, 5]
+        assert await audit.check_and_store(db, node.rpc, node.ctx, ZONE, SLOT) == []
+        assert await audit.check_balances(db, node.reader, node.ctx) == []
+
+
+async def test_slot__late_meter_after_the_next_slot__is_revised_on_chain(node: Node) -> None:
+    await found(node)
+    late = {HOME: FLOWS[HOME]}
+    async with transaction(node.pool) as db:
+        await trade(db, domain=node.domain)
+        await meter(db, {number: flow for number, flow in FLOWS.items() if number != HOME})
+        computed = await compute(db, node.ctx, ZONE, SLOT, END + RULES.reading_grace_s)
+        assert isinstance(computed, int)
+    assert (await advance_all(node, node.ctx, SLOT)).state == "settled"
+    async with transaction(node.pool) as db:
+        await db.execute("update trading.settlements set computed_at = computed_at - interval '1 minute'")
+        await db.execute("update telemetry.readings set received_at = received_at - interval '2 minutes'")
+        await meter(db, late)
+        await trade(db, END, node.domain)
+        await meter_next(db, END)
+    await settle(node, END)
+
+    async with transaction(node.pool) as db:
+        home = (await read.balance(db, CHAIN_ID, account_of(HOME))).cash
+        assert await revise(db, node.ctx, ZONE, SLOT, END + RULES.reading_grace_s) is not None
+    revised = await advance_all(node, node.ctx, SLOT)
+
+    assert (revised.version, revised.state, revised.missing_meters) == (1, "settled", 0)
+    async with transaction(node.pool) as db:
+        assert (await read.balance(db, CHAIN_ID, account_of(HOME))).cash < home
+        for slot in (SLOT, END):
+            assert await audit.check_and_store(db, node.rpc, node.ctx, ZONE, slot) == []
+        assert await audit.check_balances(db, node.reader, node.ctx) == []
+        # The log of changes is anchored by the same call that attests registers.
+        assert await log.anchor(db, node.ctx) is not None
+    await mirrored(node)
+    async with transaction(node.pool) as db:
+        anchored = await db.fetchval(
+            "select count(*) from blockchain.fact_production_ledger_registers_attested where zone = $1", log.ANCHOR_ZONE
+        )
+        assert anchored == 1
+        assert await log.check_log(db, CHAIN_ID) == []

@@ -67,6 +67,23 @@ def test_engines__large_book__give_the_same_bytes(size: int, ticks: int, min_fil
     assert compiled == plain
 
 
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("ticks", [1, 3, 40])
+def test_engines__many_minimum_fills__give_the_same_bytes(seed: int, ticks: int) -> None:
+    random = Random(seed)
+    rows: list[list[tuple[int, int, int, int]]] = [[], []]
+    for sequence in range(1, 401):
+        quantity = random.randint(1, 50)
+        min_fill = int(quantity * random.choice([0, 0.5, 1, 1]))
+        rows[random.randint(0, 1)].append((sequence, quantity, random.randrange(ticks), min_fill))
+    book = Book(*map(Side.of, rows))
+
+    plain, compiled = (clear(book, engine=engine) for engine in (crossing, kernels))
+
+    assert result_bytes(book, compiled) == result_bytes(book, plain)
+    assert plain.matched_wh
+
+
 @many
 @given(st.lists(st.integers(0, 5), max_size=30), st.lists(st.integers(0, 2**40), max_size=30), st.randoms())
 def test_pair__any_fills__are_the_same_trades(small: list[int], large: list[int], random: Random) -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from numba import types
 from numba.core.errors import TypingError
 
 from node.market import auction, crossing, jit, kernels
-from node.market.auction import LARGE_BOOK_ORDERS, Book, Side, clear
+from node.market.auction import LARGE_BOOK_ORDERS, MANY_MINIMUM_FILLS, Book, Side, clear
 from node.market.book import result_bytes
 
 
@@ -82,6 +83,21 @@ def test_kernels__read_only_code__keep_it_in_the_named_folder(tmp_path: Path) ->
 def test_compiled__another_failure_of_numba__is_not_hidden() -> None:
     with pytest.raises(TypingError):
         jit.compiled(types.int64(types.int64))(lambda value: value.unknown)
+
+
+def test_clear__tens_of_thousands_of_minimum_fills__does_not_clear_again_for_each() -> None:
+    count = 20_000
+    assert MANY_MINIMUM_FILLS <= count < LARGE_BOOK_ORDERS
+    # Each bid wants all of its 10 Wh, and 5 are on offer: all go, one after another, and none comes back.
+    book = Book(Side.of((n, 10, 100, 10) for n in range(1, count + 1)), Side.of([(count + 1, 5, 50, 0)]))
+
+    start = time.process_time()
+    result = clear(book)
+
+    assert result.rejected == tuple(range(1, count + 1))
+    assert result.matched_wh == 0
+    # By clearing again it takes half a minute.
+    assert time.process_time() - start < 10
 
 
 @pytest.mark.parametrize("engine", [crossing, kernels])

@@ -1,7 +1,7 @@
 import pytest
 
 from node.settlement.delivery import Metered, deliver
-from node.settlement.imbalance import Prices, imbalance_prices, largest_remainder, settle_imbalance
+from node.settlement.imbalance import Prices, imbalance_prices, largest_remainder, local_price, settle_imbalance
 from tests.unit.node.settlement.slot import account, metered, trade
 
 PRICES = Prices(local_per_kwh=100_000, long_per_kwh=60_000, short_per_kwh=320_000)
@@ -56,3 +56,19 @@ def test_settle_imbalance__trader_without_meter__is_out_of_balance_by_his_whole_
     meters = metered(b=(0, 500))
     result = settle_imbalance(deliver([trade(0, "s", "b", 500)], meters), meters, PRICES)
     assert [line.imbalance_wh for line in result.lines] == [0, -500]
+
+
+def test_local_price__one_auction__is_its_price() -> None:
+    assert local_price([150_000], [trade(0, "s", "b", 10, price=90_000)]) == 150_000
+    assert local_price([150_000, None, 150_000], []) == 150_000
+
+
+def test_local_price__no_auction_or_several_prices__is_the_mean_of_the_trades_by_energy() -> None:
+    trades = [trade(0, "s", "b", 10, price=100_001), trade(1, "s", "b", 20, price=200_000)]
+    assert local_price([None], trades) == (10 * 100_001 + 20 * 200_000) // 30
+    assert local_price([100_001, 200_000], trades) == local_price([None], trades)
+    assert local_price([None], [trade(0, "s", "b", 3, price=-10)]) == -10
+
+
+def test_local_price__nothing_traded__is_none() -> None:
+    assert local_price([None], []) is None

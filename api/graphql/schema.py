@@ -1,0 +1,229 @@
+"""The GraphQL schema of the mirror: a field for each table, with filters, pages by key, and the block it is of."""
+
+import asyncio
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from graphql import (
+    GraphQLArgument,
+    GraphQLBoolean,
+    GraphQLEnumType,
+    GraphQLError,
+    GraphQLField,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLInt,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLResolveInfo,
+    GraphQLSchema,
+    GraphQLString,
+)
+from graphql.language import FieldNode
+
+from api.graphql import scalars
+from api.graphql.relations import Kind, Relation
+from api.graphql.statements import TooMuch, select
+from indexer import read
+from indexer.db import Connection
+
+MOST_ROWS: Final = 1_000
+"""Of one page, and of all pages of one question."""
+DEFAULT_ROWS: Final = 50
+
+
+@dataclass(slots=True)
+class Asked:
+    """One question: the snapshot that answers it, and what it has cost so far."""
+
+    db: Connection
+    chain_id: int
+    rows_left: int = MOST_ROWS
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One connection answers one statement at a time."""
+
+
+ORDER: Final = GraphQLEnumType("Order", {"asc": "asc", "desc": "desc"})
+PAGE_INFO: Final = GraphQLObjectType(
+    "PageInfo",
+    {
+        "hasNextPage": GraphQLField(GraphQLNonNull(GraphQLBoolean)),
+        "endCursor": GraphQLField(GraphQLString),
+    },
+)
+BLOCK: Final = GraphQLObjectType(
+    "MetaBlock",
+    {
+        "number": GraphQLField(GraphQLNonNull(scalars.BIG_INT)),
+        "hash": GraphQLField(GraphQLNonNull(scalars.BYTES)),
+        "timestamp": GraphQLField(scalars.BIG_INT),
+        "finalized": GraphQLField(GraphQLNonNull(scalars.BIG_INT)),
+    },
+)
+META: Final = GraphQLObjectType(
+    "Meta",
+    {
+        "chainId": GraphQLField(GraphQLNonNull(scalars.BIG_INT)),
+        "block": GraphQLField(BLOCK),
+        "reorgEpoch": GraphQLField(GraphQLNonNull(GraphQLInt)),
+        "state": GraphQLField(GraphQLNonNull(GraphQLString)),
+    },
+    description="As of which block the whole answer holds",
+)
+
+
+def build(relations: Sequence[Relation]) -> GraphQLSchema:
+    """The schema of these relations."""
+    fields = {relation.field: _field(relation) for relation in relations}
+    meta = GraphQLField(META, resolve=_meta, description="As of which block the whole answer holds")
+    return GraphQLSchema(GraphQLObjectType("Query", {"_meta": meta, **fields}))
+
+
+async def _meta(_: Any, info: GraphQLResolveInfo[Asked]) -> Mapping[str, Any] | None:
+    asked: Asked = info.context
+    async with asked.turn:
+        head = await read.head(asked.db, asked.chain_id)
+    if head is None:
+        return None
+    block = {"number": head.number, "hash": head.hash, "timestamp": head.time, "finalized": head.finalized}
+    return {"chainId": asked.chain_id, "block": block, "reorgEpoch": head.reorg_epoch, "state": head.state}
+
+
+def _field(relation: Relation) -> GraphQLField:
+    row = GraphQLObjectType(
+        relation.type_name,
+        {
+            column.field: GraphQLField(
+                scalars.OF[column.kind] if column.nullable else GraphQLNonNull(scalars.OF[column.kind]),
+                resolve=lambda source, _, name=column.name: source[name],
+            )
+            for column in relation.columns
+        },
+        description=relation.description,
+    )
+    page = GraphQLObjectType(
+        f"{relation.type_name}Page",
+        {
+            "items": GraphQLField(GraphQLNonNull(GraphQLList(GraphQLNonNull(row)))),
+            "pageInfo": GraphQLField(GraphQLNonNull(PAGE_INFO)),
+        },
+    )
+
+    async def resolve(_: Any, info: GraphQLResolveInfo[Asked], **arguments: Any) -> Mapping[str, Any]:
+        return await _page(relation, info, arguments)
+
+    arguments = {
+        "where": GraphQLArgument(_filter(relation)),
+        "order": GraphQLArgument(ORDER, default_value="desc", description="By the relation's key"),
+        "limit": GraphQLArgument(GraphQLInt, default_value=DEFAULT_ROWS),
+        "after": GraphQLArgument(GraphQLString, description="endCursor of the page before"),
+    }
+    return GraphQLField(GraphQLNonNull(page), arguments, resolve, description=relation.description)
+
+
+def _filter(relation: Relation) -> GraphQLInputObjectType:
+    def fields() -> dict[str, GraphQLInputField]:
+        tests: dict[str, GraphQLInputField] = {}
+        for column in relation.columns:
+            if column.kind is Kind.OTHER:
+                continue
+            scalar = scalars.OF[column.kind]
+            names = ["", "_not", *(["_gt", "_gte", "_lt", "_lte"] if column.kind.ordered else [])]
+            tests |= {column.field + name: GraphQLInputField(scalar) for name in names}
+            for name in ("_in", "_not_in"):
+                tests[column.field + name] = GraphQLInputField(GraphQLList(GraphQLNonNull(scalar)))
+        both = GraphQLInputField(GraphQLList(GraphQLNonNull(made)))
+        return tests | {"AND": both, "OR": both}
+
+    made = GraphQLInputObjectType(f"{relation.type_name}Filter", fields)
+    return made
+
+
+async def _page(relation: Relation, info: GraphQLResolveInfo[Asked], arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    asked: Asked = info.context
+    limit, descending = arguments["limit"], arguments["order"] == "desc"
+    if not 1 <= limit <= MOST_ROWS:
+        raise GraphQLError(f"limit is 1 to {MOST_ROWS}", extensions={"code": "field-invalid"})
+    asked.rows_left -= limit
+    if asked.rows_left < 0:
+        raise GraphQLError(
+            f"one question asks for at most {MOST_ROWS} rows in all", extensions={"code": "query-too-large"}
+        )
+    after = None if arguments.get("after") is None else _opened(relation, arguments["after"])
+    try:
+        text, values = select(
+            relation,
+            [column for column in relation.columns if column.field in _asked_for(info)],
+            asked.chain_id,
+            arguments.get("where"),
+            descending=descending,
+            after=after,
+            limit=limit,
+        )
+    except TooMuch as error:
+        raise GraphQLError(str(error), extensions={"code": "query-too-large"}) from error
+    async with asked.turn:
+        rows = await asked.db.fetch(text, *values)
+    kept = rows[:limit]
+    cursor = _closed(relation, kept[-1]) if kept else None
+    return {"items": kept, "pageInfo": {"hasNextPage": len(rows) > limit, "endCursor": cursor}}
+
+
+def _asked_for(info: GraphQLResolveInfo[Asked]) -> set[str]:
+    """Fields of the rows that are asked for; more where fragments are used."""
+    found: set[str] = set()
+
+    def walk(selections: Any, depth: int) -> None:
+        for node in selections or ():
+            if isinstance(node, FieldNode):
+                if depth:
+                    found.add(node.name.value)
+                walk(getattr(node.selection_set, "selections", None), depth + 1)
+            elif hasattr(node, "selection_set"):
+                walk(node.selection_set.selections, depth)
+            else:
+                walk(info.fragments[node.name.value].selection_set.selections, depth)
+
+    for node in info.field_nodes:
+        walk(getattr(node.selection_set, "selections", None), 0)
+    return found
+
+
+def _closed(relation: Relation, row: Any) -> str:
+    """A cursor: the key of a row."""
+    values = [_text(row[column.name]) for column in relation.key]
+    return base64.urlsafe_b64encode(json.dumps([relation.table, *values]).encode()).decode().rstrip("=")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _opened(relation: Relation, cursor: str) -> list[Any]:
+    try:
+        table, *values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if table != relation.table or len(values) != len(relation.key):
+            raise ValueError(table)
+        return [_value(column.kind, text) for column, text in zip(relation.key, values, strict=True)]
+    except (ValueError, TypeError, ArithmeticError) as error:
+        raise GraphQLError("the cursor is not of this list", extensions={"code": "cursor-invalid"}) from error
+
+
+def _value(kind: Kind, text: Any) -> Any:
+    match kind:
+        case Kind.BYTES | Kind.ADDRESS:
+            return bytes.fromhex(text[2:])
+        case Kind.TIME:
+            return datetime.fromisoformat(text)
+        case Kind.INTEGER | Kind.BIG:
+            return int(Decimal(text))
+        case _:
+            return str(text)

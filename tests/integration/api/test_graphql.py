@@ -1,0 +1,142 @@
+"""The mirror over GraphQL: filters, pages, one block, and what is refused."""
+
+from typing import Any
+
+import pytest
+
+from contracts.abi import ARTIFACTS, artifact
+from contracts.typed_data import checksum
+from indexer import facts
+from indexer.db import connect
+from indexer.manifest import Contract, Manifest
+from tests.integration.api.conftest import CHAIN_ID, Market
+
+pytestmark = pytest.mark.integration
+
+ALICE, BOB, TOKEN = b"\x0a" * 20, b"\x0b" * 20, b"\x0c" * 20
+
+
+@pytest.fixture
+async def ledger(market: Market) -> Market:
+    """Transfers of two accounts in ten blocks, the amounts beyond what a double holds."""
+    db = await connect(market.database_url)
+    contracts = tuple(Contract(name, bytes([n]) * 20, artifact(name).abi) for n, name in enumerate(ARTIFACTS))
+    await facts.ensure(db, Manifest(chain_id=CHAIN_ID, start_block=0, contracts=contracts))
+    for number in range(10):
+        for chain_id in (CHAIN_ID, 7):
+            await db.execute(
+                "insert into blockchain.fact_payment_token_transfer (chain_id, block_number, log_index,"
+                ' transaction_hash, block_time, emitter, "from", "to", value) values ($1, $2, 3, $3, now(), $4, $5, $6, $7::numeric)',
+                chain_id,
+                number,
+                bytes(32),
+                TOKEN,
+                ALICE if number % 2 else BOB,
+                BOB,
+                2**200 + number,
+            )
+    await db.close()
+    return market
+
+
+async def ask(market: Market, query: str, **variables: Any) -> Any:
+    async with market.http() as http:
+        answer = await http.post("/v1/graphql", json={"query": query, "variables": variables})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_page__by_key__walks_all_rows_once_and_names_the_block(ledger: Market) -> None:
+    query = """query ($after: String) {
+        _meta { chainId block { number hash } state }
+        paymentTokenTransfer(limit: 4, order: asc, after: $after) {
+            items { blockNumber value from } pageInfo { hasNextPage endCursor }
+        }
+    }"""
+    seen, after = [], None
+    for _ in range(3):
+        answer = (await ask(ledger, query, after=after))["data"]
+        assert answer["_meta"]["block"]["number"] == "100"
+        seen += answer["paymentTokenTransfer"]["items"]
+        after = answer["paymentTokenTransfer"]["pageInfo"]["endCursor"]
+    assert [int(item["blockNumber"]) for item in seen] == list(range(10))
+    assert int(seen[9]["value"]) == 2**200 + 9
+    assert not answer["paymentTokenTransfer"]["pageInfo"]["hasNextPage"]
+
+
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        (f'{{ from: "0x{ALICE.hex()}" }}', [1, 3, 5, 7, 9]),
+        (f'{{ from_not: "0x{ALICE.hex()}", blockNumber_lt: 3 }}', [0, 2]),
+        ("{ blockNumber_in: [2, 4, 44] }", [2, 4]),
+        ('{ blockNumber_not_in: ["0", "1", "2", "3", "4", "5", "6", "7"] }', [8, 9]),
+        ("{ OR: [{ blockNumber: 1 }, { blockNumber_gte: 9 }] }", [1, 9]),
+        (f'{{ AND: [{{ value_gt: "{2**200 + 6}" }}, {{ blockNumber_lte: 8 }}] }}', [7, 8]),
+        (f'{{ emitter: "{checksum(TOKEN).lower()}", OR: [] }}', []),
+        ("{ AND: [] , blockNumber: 5 }", [5]),
+    ],
+)
+async def test_filter__of_every_kind__finds_what_it_says(ledger: Market, where: str, found: list[int]) -> None:
+    query = f"{{ paymentTokenTransfer(order: asc, where: {where}) {{ items {{ blockNumber }} }} }}"
+    items = (await ask(ledger, query))["data"]["paymentTokenTransfer"]["items"]
+    assert [int(item["blockNumber"]) for item in items] == found
+
+
+async def test_fragments_and_aliases__ask_for_the_same_columns(ledger: Market) -> None:
+    answer = await ask(
+        ledger,
+        """query { a: paymentTokenTransfer(limit: 1) { ...page } b: participants(limit: 1) { items { account } } }
+        fragment page on PaymentTokenTransferPage { items { ...row ... on PaymentTokenTransfer { to } } }
+        fragment row on PaymentTokenTransfer { emitter blockTime }""",
+    )
+    (item,) = answer["data"]["a"]["items"]
+    assert item["to"] == "0x" + BOB.hex()
+    assert item["emitter"] == checksum(TOKEN)
+
+
+async def test_schema__introspected__has_every_table_of_the_mirror(ledger: Market) -> None:
+    answer = await ask(ledger, "{ __schema { queryType { fields { name } } } }")
+    names = {field["name"] for field in answer["data"]["__schema"]["queryType"]["fields"]}
+    assert {"_meta", "blocks", "accountBalances", "settledOrders", "assetTokenRevenueDeposited"} <= names
+
+
+async def test_schema__a_table_more__is_asked_for_without_a_restart(ledger: Market) -> None:
+    missing = await ask(ledger, "{ laterThing { items { number } } }")
+    assert "errors" in missing
+    await ledger.execute(
+        "create table blockchain.later_thing (chain_id bigint, number bigint, primary key (chain_id, number))"
+    )
+    assert (await ask(ledger, "{ laterThing { items { number } } }"))["data"] == {"laterThing": {"items": []}}
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("{ paymentTokenTransfer(limit: 1001) { items { value } } }", "field-invalid"),
+        (
+            "{ a: blocks(limit: 600) { items { number } } b: blocks(limit: 600) { items { number } } }",
+            "query-too-large",
+        ),
+        ('{ blocks(after: "bm9uZQ") { items { number } } }', "cursor-invalid"),
+        ("{ blocks(where: { number_gt: null }) { items { number } } }", "query-too-large"),
+        ("{ nothing }", None),
+        ("mutation { blocks { items { number } } }", None),
+        ("{ " + "a " * 3_000 + "}", None),
+        ('{ blocks(where: { hash: "zz" }) { items { number } } }', None),
+        ("{", None),
+    ],
+)
+async def test_question__out_of_bounds__is_refused_in_words(ledger: Market, query: str, code: str | None) -> None:
+    answer = await ask(ledger, query)
+    (error, *_) = answer["errors"]
+    assert error["message"]
+    assert "Traceback" not in str(answer)
+    if code is not None:
+        assert error["extensions"]["code"] == code
+
+
+async def test_filter__more_conditions_than_fifty__is_refused(ledger: Market) -> None:
+    where = "{ OR: [" + "{ number: 1 } " * 60 + "] }"
+    answer = await ask(ledger, f"{{ blocks(where: {where}) {{ items {{ number }} }} }}")
+    assert answer["errors"][0]["extensions"]["code"] == "query-too-large"
