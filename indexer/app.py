@@ -9,7 +9,6 @@ import asyncpg
 
 from contracts.addresses import Deployment
 from indexer import facts, handlers, refold, shipped, state, templates, version_switch, versions
-from indexer.call_cache import CallCache
 from indexer.calls import Caller
 from indexer.chain import Chain, RpcChain
 from indexer.config import IndexerConfig
@@ -56,7 +55,8 @@ async def run(config: IndexerConfig) -> None:
 async def mirror(config: IndexerConfig, manifest: Manifest, metrics: Metrics, extensions: Extensions = ()) -> None:
     """Mirrors one chain until cancelled. Raises WrongChain as ``run``."""
     async with open_rpc(config.rpc_urls, config.chain_id, watch=metrics) as rpc:
-        extensions = (*extensions, *extensions_of(manifest, caller_of(config, rpc)))
+        if manifest.handlers:
+            extensions = (*extensions, *extensions_of(manifest, caller_of(config, rpc)))
         heads = Heads(rpc.session, config.rpc_urls[0], config.poll_interval_s)
         beside = [asyncio.create_task(heads.run()), asyncio.create_task(_beside(config, manifest, metrics))]
         try:
@@ -106,7 +106,12 @@ def remaking_of(manifest: Manifest, caller: Caller) -> Extensions:
 
 def caller_of(config: IndexerConfig, rpc: Rpc) -> Caller:
     """What calls contracts at past blocks, with the configured cache."""
-    return Caller(rpc, config.chain_id, CallCache(config.cache) if config.cache else None)
+    if config.cache is None:
+        return Caller(rpc, config.chain_id)
+    # Slow to import, and used by few.
+    from indexer.call_cache import CallCache
+
+    return Caller(rpc, config.chain_id, CallCache(config.cache))
 
 
 def load_manifest(config: IndexerConfig) -> Manifest:

@@ -5,14 +5,16 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from indexer import multicall
 from indexer.block import unhex
-from indexer.call_cache import CallCache
 from indexer.errors import Disagreement, RpcRefused, RpcUnavailable
 from indexer.follower import BlockGone
 from indexer.rpc import Call, Result, decode
+
+if TYPE_CHECKING:
+    from indexer.call_cache import CallCache
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +82,7 @@ class Outcome:
 class Caller:
     """Asks one chain."""
 
-    def __init__(self, rpc: Transport, chain_id: int, cache: CallCache | None = None) -> None:
+    def __init__(self, rpc: Transport, chain_id: int, cache: "CallCache | None" = None) -> None:
         self._rpc = rpc
         self._chain_id = chain_id
         self._cache = cache

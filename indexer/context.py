@@ -45,6 +45,7 @@ class Context:
         self._finalized = finalized
         self._block = block
         self._waiting: dict[Request, asyncio.Future[Outcome]] = {}
+        self._sending: asyncio.Task[None] | None = None
         self._known: dict[Request, Outcome] = {}
 
     async def read(

@@ -15,6 +15,9 @@ FACTS_ONLY: Final[Mapping[str, str]] = {
     "EIP712DomainChanged": "never emitted after construction: the domain is fixed",
     "LedgerSet": "administration: set once",
     "Consumed": "the burn's Transfer moves the balance; the fact says that it was consumption",
+    "ForcedTransfer": "the Transfer beside it moves the fractions; the fact says why",
+    "OwnershipOffered": "changes nothing until it is accepted, which is a transfer of ownership",
+    "RevenueClaimed": "what is left to claim is asked of the token; the facts are what was paid",
     "URI": "never emitted: credits have no documents of their own beside their vintage's",
     "ProductRegistered": _ONCE,
     **dict.fromkeys(

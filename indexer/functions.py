@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from eth_abi.abi import decode, encode
-from eth_abi.exceptions import DecodingError, EncodingError
 from eth_hash.auto import keccak
 
 from indexer.abi_types import AbiType, Array, Kind, Scalar, Tuple, canonical, parse, sql_type, storage
@@ -17,7 +15,6 @@ from indexer.event import shortened, snake
 SELECTOR: Final = 4
 NUMBER_BYTES: Final = 6
 """Integers up to here are numbers in JSON, wider ones text: as in fact tables."""
-UNREADABLE: Final = (DecodingError, OverflowError, UnicodeDecodeError, ValueError)
 
 
 class BadArguments(ValueError):
@@ -54,6 +51,10 @@ class Function:
 
     def calldata(self, arguments: Sequence[Any]) -> bytes:
         """Raises BadArguments where they do not fit; addresses may be text or 20 bytes, bytes may be 0x text."""
+        # Slow to import, and used by few.
+        from eth_abi.abi import encode
+        from eth_abi.exceptions import EncodingError
+
         if len(arguments) != len(self.inputs):
             raise BadArguments(f"{self.signature} takes {len(self.inputs)} arguments, not {len(arguments)}")
         try:
@@ -71,9 +72,12 @@ class Function:
         return tuple(as_column(part.shape, value) for part, value in self._decoded(data))
 
     def _decoded(self, data: bytes) -> Iterator[tuple[Parameter, Any]]:
+        from eth_abi.abi import decode
+        from eth_abi.exceptions import DecodingError
+
         try:
             values = decode([part.abi_type for part in self.outputs], data)
-        except UNREADABLE as error:
+        except (DecodingError, OverflowError, UnicodeDecodeError, ValueError) as error:
             raise ValueError(f"{self.signature} returned what its ABI does not say: {error}") from error
         return zip(self.outputs, values, strict=True)
 

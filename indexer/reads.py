@@ -43,6 +43,8 @@ class Declared:
     function: Function
     addresses: tuple[bytes, ...]
     """Empty where the event's own contract is called."""
+    starts: Mapping[bytes, int]
+    """First blocks of those addresses."""
     start_block: int
     events: tuple[Event, ...]
     emitters: tuple[bytes, ...]
@@ -69,10 +71,10 @@ def declared(manifest: Manifest) -> list[Declared]:
             events = tuple({e.table: e for c in named for e in c.events if name in (e.name, e.signature)}.values())
             emitters = tuple(contract.address for contract in named)
         own = read.on is not None and owner == read.contract
-        addresses = () if own else tuple(contract.address for contract in contracts)
+        starts = {} if own else {contract.address: manifest.start_of(contract) for contract in contracts}
         start = min(manifest.start_of(contract) for contract in contracts)
         function = function_of(contracts[0].abi, read.function)
-        found.append(Declared(read, function, addresses, start, events, emitters))
+        found.append(Declared(read, function, tuple(starts), starts, start, events, emitters))
     return found
 
 
@@ -181,6 +183,8 @@ class Reads:
             moments = await self._moments(one, by_number)
         found: dict[Request, _Asked] = {}
         for block, address, values in moments:
+            if block.number < one.starts.get(address, 0):
+                continue
             arguments = tuple(_value(argument, values) for argument in one.read.arguments)
             request = Request(block.number, block.hash, address, one.function.calldata(arguments))
             found.setdefault(request, _Asked(one, request, arguments, block.time))

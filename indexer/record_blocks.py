@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 BY_TRACER: Final = "debug_traceBlockByHash"
 BY_BLOCK: Final = "trace_block"
+NO_METHOD: Final = (-32_601, -32_004)
+"""Source: https://www.jsonrpc.org/specification, https://eips.ethereum.org/EIPS/eip-1474"""
 
 
 class Transport(Protocol):
@@ -96,8 +98,10 @@ class Reader:
         found: list[tuple[ReceiptAnswer, ...]] = []
         if self._has_block_receipts:
             answers = await self._rpc.batch([Call("eth_getBlockReceipts", (hex(block.number),)) for block in blocks])
-            if isinstance(answers[0], RpcRefused) and all(isinstance(answer, RpcRefused) for answer in answers):
-                self._has_block_receipts = len(answers) > 1 and answers[0].rpc_code not in (-32601, -32004)
+            refusal = _refusal(answers)
+            if refusal is not None:
+                _check_size(blocks, refusal)
+                self._has_block_receipts = False
             else:
                 found = [_there(decode(answer, tuple[ReceiptAnswer, ...] | None)) for answer in answers]
         if not found:
@@ -116,15 +120,26 @@ class Reader:
         refused: dict[str, RpcRefused] = {}
         for method in dict.fromkeys((self._tracing, BY_TRACER, BY_BLOCK)):
             answers = await self._rpc.batch([_tracing(method, block) for block in blocks])
-            refusal = next((answer for answer in answers if isinstance(answer, RpcRefused)), None)
+            refusal = _refusal(answers)
             if refusal is None:
                 self._tracing = method
                 return [_traced(method, *one) for one in zip(answers, blocks, bodies, strict=True)]
+            _check_size(blocks, refusal)
             refused[method] = refusal
         # What is refused may be a block that is gone since it was read.
         await self._bodies(blocks)
         told = "; ".join(f"{method}: {refusal.rpc_message[:200]}" for method, refusal in refused.items())
         raise NoTraces(f"the node traces blocks in neither way: {told}")
+
+
+def _refusal(answers: Sequence[Result]) -> RpcRefused | None:
+    return next((answer for answer in answers if isinstance(answer, RpcRefused)), None)
+
+
+def _check_size(blocks: Sequence[Indexed], refusal: RpcRefused) -> None:
+    """Raises the refusal where it may be one of the size: only of one block it is one of the method."""
+    if len(blocks) > 1 and refusal.rpc_code not in NO_METHOD:
+        raise refusal
 
 
 def _tracing(method: str, block: Indexed) -> Call:

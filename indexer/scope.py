@@ -15,10 +15,9 @@ class Scope:
 
     def concerns(self, parties: Iterable[bytes | None], contracts: frozenset[bytes]) -> bool:
         """Whether one of the parties is among those that are asked for."""
-        if self.everything:
-            return True
-        known = self.addresses | contracts if self.contracts else self.addresses
-        return any(party in known for party in parties)
+        return self.everything or any(
+            party in self.addresses or (self.contracts and party in contracts) for party in parties
+        )
 
     def __str__(self) -> str:
         if self.everything:

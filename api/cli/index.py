@@ -190,6 +190,8 @@ def show(chains: "Sequence[ChainManifest]") -> None:
     from contracts.typed_data import checksum
     from indexer import records, templates
     from indexer.facts import table_ddl
+    from indexer.reads import declared
+    from indexer.reads import table_ddl as read_ddl
 
     for chain in chains:
         manifest = chain.manifest
@@ -197,6 +199,9 @@ def show(chains: "Sequence[ChainManifest]") -> None:
         for kind in records.KINDS:
             if scope := getattr(manifest.options, kind):
                 typer.echo(f"-- {kind}: {scope}")
+        for one in declared(manifest):
+            when = f"every {one.read.every} blocks" if one.read.every else f"on {one.read.on}"
+            typer.echo(f"\n-- {one.read.contract}.{one.function.signature} {when}\n{read_ddl(one)};")
         shown: set[str] = set()
         for contract in manifest.contracts:
             where = (

@@ -2,3 +2,5 @@
 -- index to go through a trader's whole history.
 create index if not exists orders_position on trading.orders (delivery_start, trader)
     where status in ('open', 'matched');
+-- Whether a cancellation waits for the matching engine.
+create index if not exists events_cancelled on trading.events (subject) where kind = 'order_cancelled';

@@ -10,10 +10,9 @@ order by sequence;
 
 -- states -- How far orders are, once nobody can change them; a cancellation may wait for the matching engine
 select digest, sequence, status, received_at, locked_cash, extract(epoch from delivery_start)::bigint as delivery_start,
-    exists (
-        select from trading.events e
-        where e.subject = o.digest and e.kind = 'order_cancelled' and o.status = 'open' and $2::boolean
-    ) as is_leaving
+    o.status = 'open' and $2::boolean and (
+        select true from trading.events e where e.subject = o.digest and e.kind = 'order_cancelled' limit 1
+    ) is not null as is_leaving
 from trading.orders o where digest = any ($1::bytea[]);
 
 -- cancel -- The orders leave the book

@@ -61,6 +61,7 @@ class _Chain(msgspec.Struct):
     key: bytes
     fuse_w: int
     last: Reading | None
+    is_new: bool
     has_grown: bool = False
 
 
@@ -83,10 +84,15 @@ async def accept(db: Connection, readings: Sequence[SignedReading], *, now_s: fl
         outcomes = await _stored(db, batch.checked)
     else:
         outcomes = await _told(db, batch)
-    grown = [chain.last for chain in batch.chains.values() if chain.has_grown and chain.last is not None]
-    if grown:
-        await db.execute(_SQL["newest"], *map(list, zip(*map(_of_chain, grown), strict=True)))
+    await _move_ends(db, [chain for chain in batch.chains.values() if chain.has_grown])
     return outcomes
+
+
+async def _move_ends(db: Connection, grown: Sequence[_Chain]) -> None:
+    for statement, is_new in (("first", True), ("newest", False)):
+        ends = [chain.last for chain in grown if chain.is_new == is_new and chain.last is not None]
+        if ends:
+            await db.execute(_SQL[statement], *map(list, zip(*map(_of_chain, ends), strict=True)))
 
 
 async def _told(db: Connection, batch: "_Batch") -> list[Outcome]:
@@ -120,7 +126,8 @@ async def _chains(db: Connection, meter_ids: Iterable[int]) -> dict[int, _Chain]
     await db.execute(_SQL["lock_chains"], sorted({meter_id % LOCKS for meter_id in ids}))
     found = {}
     for meter_id, key, fuse_w, *last in await db.fetch(_SQL["chains"], ids):
-        found[meter_id] = _Chain(key, fuse_w, None if last[0] is None else Reading(meter_id, *last))
+        is_new = last[0] is None
+        found[meter_id] = _Chain(key, fuse_w, None if is_new else Reading(meter_id, *last), is_new)
     return found
 
 

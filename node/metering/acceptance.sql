@@ -20,14 +20,19 @@ where to_regclass('telemetry.readings_' || to_char(month at time zone 'UTC', 'YY
     where astray."time" >= month and astray."time" < month + interval '1 month'
 )
 
--- newest -- becomes the end of each meter's chain
-insert into telemetry.latest as latest (meter_id, "time", counter, import_wh, export_wh, power_w)
+-- first -- the ends of chains that begin
+insert into telemetry.latest (meter_id, "time", counter, import_wh, export_wh, power_w)
 select meter_id, to_timestamp(time_s), counter, import_wh, export_wh, power_w
 from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
     as given (meter_id, time_s, counter, import_wh, export_wh, power_w)
-on conflict (meter_id) do update set
-    "time" = excluded."time", counter = excluded.counter, import_wh = excluded.import_wh,
-    export_wh = excluded.export_wh, power_w = excluded.power_w
+
+-- newest -- the ends of chains that go on
+update telemetry.latest as latest
+set "time" = to_timestamp(given.time_s), counter = given.counter, import_wh = given.import_wh,
+    export_wh = given.export_wh, power_w = given.power_w
+from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
+    as given (meter_id, time_s, counter, import_wh, export_wh, power_w)
+where latest.meter_id = given.meter_id
 
 -- store_readings -- what was already there is not in the answer; one refused before (clock ahead) may now be valid
 with given as (

@@ -1,9 +1,7 @@
 """Readings that were overtaken on their way: taken into the middle of their chain, where nothing rests on it yet."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, TypeAlias
-
-import asyncpg
+from collections.abc import Iterable
+from typing import Final, TypeAlias
 
 from contracts.typed_data import Reading
 from indexer.db import Connection, queries
@@ -28,16 +26,9 @@ async def fits(db: Connection, said: Reading, fuse_w: int) -> bool:
 
     Not where a slot's energy was computed from what lies between those two: what is settled is not changed this way.
     """
-    before, after, is_used = _neighbours(said.meter_id, await db.fetchrow(_SQL["around"], said.meter_id, said.time))
-    if is_used or after is None or succeeds(said, after, fuse_w) is not None:
+    row = await db.fetchrow(_SQL["around"], said.meter_id, said.time)
+    assert row is not None
+    before, after = (None if part is None else Reading(said.meter_id, *part) for part in (row["before"], row["after"]))
+    if row["is_used"] or after is None or succeeds(said, after, fuse_w) is not None:
         return False
     return before is None or succeeds(before, said, fuse_w) is None
-
-
-def _neighbours(
-    meter_id: int, row: Sequence[Any] | asyncpg.Record | None
-) -> tuple[Reading | None, Reading | None, bool]:
-    assert row is not None
-    before, after, is_used = row
-    found = [None if part is None else Reading(meter_id, *part) for part in (before, after)]
-    return found[0], found[1], bool(is_used)

@@ -26,7 +26,8 @@ async def ledger(market: Market) -> Market:
         for chain_id in (CHAIN_ID, 7):
             await db.execute(
                 "insert into blockchain.fact_payment_token_transfer (chain_id, block_number, log_index,"
-                ' transaction_hash, block_time, emitter, "from", "to", value) values ($1, $2, 3, $3, now(), $4, $5, $6, $7::numeric)',
+                ' transaction_hash, block_time, emitter, "from", "to", value)'
+                " values ($1, $2, 3, $3, now(), $4, $5, $6, $7::numeric)",
                 chain_id,
                 number,
                 bytes(32),

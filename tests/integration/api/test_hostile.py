@@ -14,6 +14,12 @@ from tests.integration.api.hostile import DEEP, Attack, Description
 pytestmark = pytest.mark.integration
 
 
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """Thousands of requests from one address."""
+    return {"GRIDTRACE_RATE_LIMIT": "0"}
+
+
 async def send(http: httpx.AsyncClient, attack: Attack) -> httpx.Response:
     url = quote(attack.path, safe="/:%", errors="surrogatepass")
     if attack.query:

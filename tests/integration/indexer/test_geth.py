@@ -9,10 +9,14 @@ from pathlib import Path
 import pytest
 
 from api.devnet.process import free_port, listens
+from indexer.calls import Caller, Request
 from indexer.chain import RpcChain
+from indexer.db import connect
 from indexer.errors import RpcRefused
-from indexer.manifest import Contract, Manifest
+from indexer.manifest import Contract, Manifest, Options
+from indexer.records import Records
 from indexer.rpc import Call, Rpc, decode, open_rpc
+from indexer.scope import Scope
 from indexer.watch import Watch
 
 GETH = shutil.which("geth")
@@ -37,6 +41,7 @@ def geth(tmp_path: Path) -> Iterator[int]:
     port = free_port()
     assert GETH is not None
     command = [GETH, "--dev", "--datadir", str(tmp_path / "geth"), "--http", "--http.port", str(port), "--ws"]
+    command += ["--http.api", "eth,net,web3,debug", "--ws.api", "eth,net,web3,debug"]
     command += ["--ws.port", str(port + 1), "--port", "0", "--nodiscover", "--authrpc.port", str(free_port())]
     with (tmp_path / "geth.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -87,6 +92,40 @@ async def test_history__logs_on_geth__are_read_and_verified(rpc: Rpc) -> None:
     _, last = await chain.look(logs[-1].block_number, watch)
     assert last is not None
     assert len(last.logs) == 1
+
+
+async def test_records__on_geth__are_typed_and_contracts_read(rpc: Rpc, database_url: str) -> None:
+    created = await sent(rpc, data=CREATION)
+    called = await sent(rpc, to=created["contractAddress"])
+    manifest = Manifest(CHAIN_ID, 1, (), Options(*[Scope(everything=True)] * 4))
+    db = await connect(database_url)
+    for number in (int(receipt["blockNumber"], 16) for receipt in (created, called)):
+        block = await rpc.call("eth_getBlockByNumber", hex(number), False)
+        await db.execute(
+            'insert into blockchain.blocks (chain_id, number, hash, parent_hash, "timestamp", transaction_count) '
+            "values ($1, $2, $3, $4, to_timestamp($5), $6)",
+            CHAIN_ID, number, bytes.fromhex(block["hash"][2:]), bytes.fromhex(block["parentHash"][2:]),
+            float(int(block["timestamp"], 16)), len(block["transactions"]),
+        )  # fmt: skip
+    records = Records(db, rpc, manifest)
+    while await records.step():
+        pass
+    receipts = await db.fetch(
+        "select status, gas_used, contract_address from blockchain.receipts order by block_number"
+    )
+    address = bytes.fromhex(created["contractAddress"][2:])
+    assert [tuple(row) for row in receipts] == [
+        (1, int(created["gasUsed"], 16), address),
+        (1, int(called["gasUsed"], 16), None),
+    ]
+    traces = await db.fetch("select kind, recipient, reverted from blockchain.call_traces order by block_number")
+    assert [tuple(row) for row in traces] == [("create", address, False), ("call", address, False)]
+    assert await db.fetchval("select count(*) from blockchain.transactions where gas_price > 0 and type = 2") == 2
+    block_hash = bytes.fromhex(called["blockHash"][2:])
+    caller = Caller(rpc, CHAIN_ID)
+    (found,) = await caller.ask([Request(int(called["blockNumber"], 16), block_hash, address, b"")], 0)
+    assert (found.status, found.data) == ("ok", b"")
+    await db.close()
 
 
 async def test_batch__more_than_geth_takes__is_split(rpc: Rpc) -> None:

@@ -125,7 +125,7 @@ async def test_prepare__unchanged_handlers__leave_everything(db: Connection, man
 
 
 async def test_advance__journal__is_forgotten_with_finality(db: Connection, manifest: Manifest) -> None:
-    chain = FakeChain(Random(4), manifest)
+    chain = FakeChain(Random(5), manifest)
     sync = await start(db, chain, manifest)
     for _ in range(60):
         chain.mine(1)

@@ -15,7 +15,7 @@ from node import app
 from node.app import Node
 from node.audit import service as audit
 from node.errors import Conflict
-from node.market import clearing
+from node.market import clearing, day_ahead
 from node.market.area import Area, alone
 from node.market.matching import Matcher
 from node.metering.collector import Watch
@@ -232,3 +232,25 @@ async def test_match_orders__order_that_comes_while_it_waits__is_matched_at_once
     hearing.cancel()
     await asyncio.gather(hearing, return_exceptions=True)
     await matching
+
+
+async def test_close_gates__day_ahead_fails__its_slots_wait_for_it(
+    pool: Pool, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with pool.acquire() as db:
+        await mirror(db)
+    config: Any = SimpleNamespace(market=replace(RULES, day_ahead_gate_s=12 * 3_600), zones=(ZONE,))
+    day_ahead_node = replace(node, config=config)
+    clear = day_ahead.clear
+
+    async def failing(*_: Any, **__: Any) -> Any:
+        raise OverflowError("bad day")
+
+    monkeypatch.setattr(day_ahead, "clear", failing)
+    await app.close_gates(day_ahead_node)
+    assert await cleared(pool) == []
+
+    monkeypatch.setattr(day_ahead, "clear", clear)
+    await app.close_gates(day_ahead_node)
+    assert await cleared(pool) == [SLOT + 900]
+    assert await pool.fetchval("select count(*) from trading.day_ahead_auctions") == 2

@@ -9,8 +9,9 @@ from indexer.event import BASE_COLUMNS, Event, Kind, event_of, snake
 from indexer.facts import index_ddl, table_ddl
 from indexer.facts_only import FACTS_ONLY
 from indexer.manifest import Contract, Manifest, check_chain, events_of
+from indexer.shipped import FACTORIES
 
-SHIPPED = [event for name in CONTRACTS for event in events_of(name, artifact(name).abi)]
+SHIPPED = [event for name in (*CONTRACTS, *FACTORIES) for event in events_of(name, artifact(name).abi)]
 
 
 @pytest.mark.parametrize("event", SHIPPED, ids=lambda event: event.table)

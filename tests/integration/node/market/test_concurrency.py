@@ -1,18 +1,24 @@
 """Many connections at once: nothing is sold twice, lost, or accepted late."""
 
 import asyncio
+import random
 
 import pytest
 
 from contracts.errors import GridtraceError
+from contracts.typed_data import Order
 from indexer.db import Pool
 from node.market import ledger, refusals, sequence, service
+from node.market.book import BookOrder
+from node.market.orders import signed
 from tests.integration.node.market.community import (
     BUY,
     CHAIN_ID,
     DOMAIN,
+    NOW,
     RULES,
     SELL,
+    SLOT,
     accept,
     clear,
     enrol,
@@ -21,7 +27,7 @@ from tests.integration.node.market.community import (
 pytestmark = pytest.mark.integration
 
 
-async def answer(pool: Pool, entry: service.Entry) -> service.Accepted | GridtraceError:
+async def answer(pool: Pool, entry: tuple[Order, bytes]) -> service.Accepted | GridtraceError:
     async with pool.acquire() as db:
         try:
             return await accept(db, entry)
@@ -109,3 +115,33 @@ async def test_accept__transaction_that_dies__leaves_no_gap(pool: Pool) -> None:
         assert (await accept(db, kept)).sequence == 1
         assert (await accept(db, lost)).sequence == 2
         assert sequence.first_fault(await ledger.events(db)) is None
+
+
+async def test_accept_signed__batches_of_several_processes__each_order_once_and_no_cash_twice(pool: Pool) -> None:
+    async with pool.acquire() as db:
+        traders = [await enrol(db, number, cash=1_000_000) for number in range(1, 6)]
+    entries = [
+        signed(DOMAIN, *trader.order(BUY, 1_000, 300_000, delivery_start=SLOT + 900 * (number % 3)))
+        for number in range(8)
+        for trader in traders
+    ]
+    shuffled = [random.Random(process).sample(entries, len(entries)) for process in range(4)]
+
+    async def process(mine: list[BookOrder]) -> list[service.Answer]:
+        found: list[service.Answer] = []
+        for at in range(0, len(mine), 10):
+            async with pool.acquire() as db, db.transaction():
+                found += await service.accept_signed(db, RULES, CHAIN_ID, mine[at : at + 10], NOW)
+        return found
+
+    answers = [one for found in await asyncio.gather(*map(process, shuffled)) for one in found]
+
+    accepted = [one for one in answers if isinstance(one, service.Accepted)]
+    new = [one for one in accepted if not one.duplicate]
+    async with pool.acquire() as db:
+        events = await ledger.events(db)
+        locked = [await service.locked_cash(db, trader.address) for trader in traders]
+    assert locked == [900_000] * 5
+    assert len(new) == len({one.digest for one in accepted}) == len(events) == 15
+    assert {type(one) for one in answers} == {service.Accepted, refusals.InsufficientCollateral}
+    assert sequence.first_fault(events) is None

@@ -12,6 +12,7 @@ from contracts.typed_data import Order
 from indexer.db import Connection, Pool
 from node.market import ledger, refusals, sequence
 from node.market.matching import Matcher
+from node.market.slot_log import rematch
 from tests.integration.node.market.community import BUY, NOW, SELL, SLOT, Trader, enrol
 from tests.integration.node.market.trading import AREA, CONTINUOUS, Market, again, orders, trades
 
@@ -121,3 +122,50 @@ async def test_matching__killed_while_orders_come__loses_and_makes_none(
     ]
     assert len(rows) > 5
     assert sequence.first_fault(await ledger.events(db)) is None
+
+
+async def test_close__while_orders_come_and_are_matched__has_every_acknowledged_order_once(
+    db: Connection, pool: Pool
+) -> None:
+    market, matcher = Market(pool), Matcher(CONTINUOUS, [AREA])
+    traders = [await enrol(db, number) for number in range(1, 21)]
+    acknowledged: set[bytes] = set()
+    refused = 0
+
+    async def enter(first: int) -> None:
+        nonlocal refused
+        random = Random(first)
+        for turn in range(100):
+            trader = traders[first * 5 + turn % 5]
+            try:
+                entry = trader.order(random.randrange(2), random.randint(1, 40), random.randrange(100, 180) * 1_000)
+                acknowledged.add((await market.enter(entry)).digest)
+            except refusals.GateClosed:
+                refused += 1
+
+    async def match() -> None:
+        while True:
+            await matcher.follow(pool, NOW)
+            await asyncio.sleep(0)
+
+    async def close() -> None:
+        while len(acknowledged) < 60:
+            await asyncio.sleep(0.01)
+        await market.close()
+
+    matching = asyncio.create_task(match())
+    await asyncio.gather(close(), *(enter(first) for first in range(4)))
+    matching.cancel()
+    await asyncio.gather(matching, return_exceptions=True)
+
+    assert refused > 10
+    stored = await orders(db)
+    assert stored.keys() == acknowledged
+    assert {row["status"] for row in stored.values()} <= {"matched", "unmatched", "cancelled"}
+    done = rematch(await db.fetchval("select log from trading.slot_logs"))
+    fills = [(fill.number, fill.buy.digest, fill.sell.digest, fill.energy_wh) for fill in done.changes.fills]
+    assert fills == [(row[0], *row[2:5]) for row in await trades(db) if row[1] == "continuous"]
+    assert len(fills) > 10
+    assert sequence.first_fault(await ledger.events(db)) is None
+    # Nothing is matched in a slot whose gate has closed.
+    assert await market.match() == []

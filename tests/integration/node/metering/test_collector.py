@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ from contracts.typed_data import address_of
 from indexer.clock import SimulatedClock
 from indexer.db import Pool, open_pool, transaction
 from node.config import NodeConfig
-from node.metering import collector, faults, service
+from node.metering import collector, faults, mqtt, service
+from node.metering.metrics import Metrics
 from node.metering.mqtt import client
 from node.metering.service import Meter
 
@@ -238,11 +239,11 @@ async def test_run__unsigned_mqtt_device__is_signed_by_the_gateway(
     pool: Pool, collecting: FakeBus, broker_url: str
 ) -> None:
     content = json.dumps({"ENERGY": {"Total": 3.185, "Power": 12}})
-    async with client(broker_url, "plug", is_persistent=False) as mqtt, asyncio.timeout(30):
+    async with client(broker_url, "plug", is_persistent=False) as plug, asyncio.timeout(30):
         while True:
             try:
-                await mqtt.publish("tele/plug/SENSOR", b"not json", qos=1)
-                await mqtt.publish("tele/plug/SENSOR", content, qos=1)
+                await plug.publish("tele/plug/SENSOR", b"not json", qos=1)
+                await plug.publish("tele/plug/SENSOR", content, qos=1)
             except aiomqtt.MqttError as error:
                 raise AssertionError("the broker went away") from error
             await asyncio.sleep(0.3)
@@ -332,3 +333,35 @@ async def test_run__metrics__say_what_was_taken_and_who_is_silent(
     async with transaction(pool) as db:
         (fault, *_) = await faults.of_meter(db, DEAD)
     assert fault.kind == "silent" and fault.until is None and "unit 2 at" in fault.evidence["error"]
+
+
+@pytest.mark.parametrize("config", ["disk"], indirect=True)
+async def test_run__buffer_full__messages_stay_unacknowledged_until_there_is_room(
+    pool: Pool, config: NodeConfig, clock: SimulatedClock, broker_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acknowledged: list[int] = []
+    made = mqtt._acknowledge
+
+    def counted(client: aiomqtt.Client, message: aiomqtt.Message) -> Callable[[], None]:
+        acknowledge = made(client, message)
+        return lambda: (acknowledged.append(message.mid), acknowledge())[1]
+
+    monkeypatch.setattr(mqtt, "_acknowledge", counted)
+    watch = collector.Watch()
+    narrow = replace(config, meter_buffer_bytes=10)
+    collecting = collector.Collector(pool, narrow, FakeBus(), clock, watch, Metrics())
+    task = asyncio.create_task(collecting.run())
+    async with asyncio.timeout(60):
+        while not watch.since_s:
+            await asyncio.sleep(0.05)
+    async with client(broker_url, "plug", is_persistent=False) as plug:
+        await plug.publish("tele/plug/SENSOR", json.dumps({"ENERGY": {"Total": 3.185, "Power": 12}}), qos=1)
+        await asyncio.sleep(1)
+    assert (acknowledged, await pool.fetchval("select count(*) from telemetry.readings")) == ([], 0)
+    assert collecting._spool is not None
+    collecting._spool.buffer._most_bytes = 1 << 20
+    await eventually(pool, 3, START_S)
+    assert len(acknowledged) == 1
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

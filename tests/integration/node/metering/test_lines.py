@@ -1,6 +1,8 @@
 """Modbus over TCP, RTU over TCP and a serial line, against real servers; and against one that misbehaves."""
 
 import asyncio
+import json
+import sys
 
 import pytest
 import uvloop
@@ -173,3 +175,16 @@ def test_read__on_uvloop__is_the_same() -> None:
             return await read(f"modbus-tcp://127.0.0.1:{port}/1", "eastron-sdm630")
 
     assert uvloop.run(main()) == Sample()
+
+
+async def test_command_line__read__shows_every_value_with_its_unit() -> None:
+    async with modbus_world.tcp(modbus_world.device(1, SDM630)) as port:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "api.cli.main", "meter", "read", "--map", "eastron-sdm630"),
+            *("--address", f"127.0.0.1:{port}", "--json"),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        output, _ = await process.communicate()
+    found = {value["name"]: (value["value"], value["unit"]) for value in json.loads(output)}
+    assert process.returncode == 0
+    assert found["import_wh"] == ("1234.5", "kWh") and found["voltage L1"] == ("230.5", "V")

@@ -18,8 +18,8 @@ from tests.property.node.market.zonal_books import Case, cases
 # GRIDTRACE_DEEP=1 clears thousands of books for each invariant.
 DEEP = bool(os.environ.get("GRIDTRACE_DEEP"))
 _checks = [HealthCheck.filter_too_much, HealthCheck.too_slow]
-many = settings(max_examples=3_000 if DEEP else 200, deadline=None, suppress_health_check=_checks)
-some = settings(max_examples=500 if DEEP else 40, deadline=None, suppress_health_check=_checks)
+many = settings(max_examples=3_000 if DEEP else 120, deadline=None, suppress_health_check=_checks)
+some = settings(max_examples=500 if DEEP else 30, deadline=None, suppress_health_check=_checks)
 
 trading = cases().filter(lambda case: bool(case.run().flows))
 

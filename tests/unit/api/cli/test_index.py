@@ -39,14 +39,17 @@ def test_index__check_of_one_contract__prints_its_tables(capsys: pytest.CaptureF
     assert f"thing {ADDRESS} from block 7: no state" in shown
 
 
-def test_index__check_of_a_manifest__tells_what_is_not_stored(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_index__check_of_a_manifest__tells_what_is_kept(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "my.toml"
-    path.write_text(MANIFEST.format(chain=5).replace("id = 5", "id = 5\ntraces = true"))
+    text = MANIFEST.format(chain=5).replace("id = 5", 'id = 5\ntraces = true\nreceipts = "all"')
+    path.write_text(text + '[[chains.reads]]\ncontract = "Token"\nfunction = "totalSupply"\nevery = 7\n')
     assert main.execute(["index", "--manifest", str(path), "--check"]) == 0
     shown = capsys.readouterr().out
-    assert "-- traces: nothing is stored for it" in shown
+    assert "-- traces: of the contracts\n" in shown
+    assert "-- receipts: all of the chain\n" in shown
+    assert "-- Token.totalSupply() every 7 blocks\n" in shown
+    assert 'create table if not exists blockchain."read_token_total_supply"' in shown
+    assert '"value" numeric(78, 0),' in shown
     assert "from block 0: erc20" in shown
 
 
