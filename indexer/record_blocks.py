@@ -1,5 +1,6 @@
 """Whole blocks from a node: transactions, receipts and traces that agree with each other, many blocks at a time."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
@@ -17,6 +18,10 @@ BY_TRACER: Final = "debug_traceBlockByHash"
 BY_BLOCK: Final = "trace_block"
 NO_METHOD: Final = (-32_601, -32_004)
 """Source: https://www.jsonrpc.org/specification, https://eips.ethereum.org/EIPS/eip-1474"""
+
+
+DEEPEST: Final = 10_000
+"""Of Python's recursion: contracts may call each other 1,024 deep, and each call is an object in a list."""
 
 
 class Transport(Protocol):
@@ -117,6 +122,7 @@ class Reader:
         return found
 
     async def _traces(self, blocks: Sequence[Indexed], bodies: Sequence[BlockAnswer]) -> list[tuple[Trace, ...]]:
+        allow_deep()
         refused: dict[str, RpcRefused] = {}
         for method in dict.fromkeys((self._tracing, BY_TRACER, BY_BLOCK)):
             answers = await self._rpc.batch([_tracing(method, block) for block in blocks])
@@ -130,6 +136,11 @@ class Reader:
         await self._bodies(blocks)
         told = "; ".join(f"{method}: {refusal.rpc_message[:200]}" for method, refusal in refused.items())
         raise NoTraces(f"the node traces blocks in neither way: {told}")
+
+
+def allow_deep() -> None:
+    """Lets the deepest trees of calls be read, by the whole process; safe to repeat."""
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), DEEPEST))
 
 
 def _refusal(answers: Sequence[Result]) -> RpcRefused | None:

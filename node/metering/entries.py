@@ -1,12 +1,14 @@
 """What is kept in order on its way to the database: readings, new baselines, faults. Pure."""
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
 from contracts.typed_data import Reading
-from node.metering.fault_kinds import FaultKind
+from node.metering.fault_kinds import Evidence, FaultKind
 from node.metering.readings import SignedReading
+
+MOST_CHARACTERS: Final = 300
 
 
 class ReadingEntry(msgspec.Struct, frozen=True, array_like=True, tag="r"):
@@ -50,6 +52,22 @@ class FaultEntry(msgspec.Struct, frozen=True, array_like=True, tag="f"):
     kind: FaultKind
     at: int
     evidence: dict[str, int | str]
+
+    @classmethod
+    def of(cls, meter_id: int, kind: FaultKind, at: int, evidence: Evidence) -> "FaultEntry":
+        """With evidence that a device may have chosen made fit to be kept."""
+        return cls(meter_id, kind, at, {name: _fit(value) for name, value in evidence.items()})
+
+
+def _fit(value: int | str) -> int | str:
+    if isinstance(value, int) and abs(value) < 1 << 63:
+        return value
+    return printable(str(value))[:MOST_CHARACTERS]
+
+
+def printable(text: str) -> str:
+    """Without what no database or terminal can take."""
+    return "".join(character for character in text if character.isprintable())
 
 
 Entry: TypeAlias = ReadingEntry | BaselineEntry | FaultEntry

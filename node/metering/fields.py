@@ -6,8 +6,10 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from node.metering.device_types import BadDeviceData, Device, FieldMap, Sample, Value
+from node.metering.entries import printable
 from node.metering.scale import Scale, shown
 
+MOST_SERIAL: Final = 100
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,5}")
 
 
@@ -41,7 +43,7 @@ class Fields:
         for place, value in self._values.items():
             role = self._parts[place].entry.role
             if role == "serial":
-                found[role] = str(value)
+                found[role] = printable(str(value))[:MOST_SERIAL] or None
             elif role is not None:
                 whole = self._parts[place].whole(value, self._name)
                 found[role] = found.get(role, 0) + whole

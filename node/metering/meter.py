@@ -13,10 +13,11 @@ from node.metering.device_types import BadDeviceData, Device, Sample
 from node.metering.entries import BaselineEntry, Entry, FaultEntry, ReadingEntry
 from node.metering.fault_kinds import FaultKind
 from node.metering.outages import Outages
-from node.metering.readings import SignedReading
+from node.metering.readings import SignedReading, is_storable
 from node.metering.service import Meter
 
 INBOX_SIZE: Final = 10_000
+MISSES: Final = 3
 AGAIN_S: Final = 60.0
 """A fault that goes on is told this often."""
 
@@ -49,6 +50,7 @@ class Inbox:
         self._queue: asyncio.Queue[Delivery] = asyncio.Queue(size)
         self._monotonic = monotonic
         self._told_s: dict[tuple[int, FaultKind], float] = {}
+        self._misses: dict[int, int] = {}
 
     async def put(self, delivery: Delivery) -> None:
         await self._queue.put(delivery)
@@ -83,9 +85,13 @@ class Inbox:
             await self.put(Delivery(entry, stored if place == len(entries) else None))
 
     async def tell(self, meter: Meter, error: BadDeviceData, now_s: float) -> None:
-        """Names a meter that does not answer, or answers nonsense."""
+        """Names a meter that answers nonsense, or has not answered several times in a row."""
         kind = FaultKind.SILENT if error.retryable else FaultKind.BAD_DATA
-        entry = FaultEntry(meter.meter_id, kind, int(now_s), {"error": str(error)[:300]})
+        if kind is FaultKind.SILENT:
+            self._misses[meter.meter_id] = self._misses.get(meter.meter_id, 0) + 1
+            if self._misses[meter.meter_id] < MISSES:  # one lost answer is no silence
+                return
+        entry = FaultEntry.of(meter.meter_id, kind, int(now_s), {"error": str(error)})
         if self._is_news(entry):
             await self.put(Delivery(entry))
 
@@ -98,6 +104,7 @@ class Inbox:
 
     def forget(self, meter_id: int) -> None:
         """The meter is well: its next fault is news."""
+        self._misses.pop(meter_id, None)
         for key in [key for key in self._told_s if key[0] == meter_id]:
             del self._told_s[key]
 
@@ -148,7 +155,7 @@ class Gateway:
             return []
         drift_s = time_s - int(now_s)
         if drift_s >= self._slot_s:
-            return [FaultEntry(meter_id, FaultKind.CLOCK_DRIFT, int(now_s), {"ahead_s": drift_s})]
+            return [FaultEntry.of(meter_id, FaultKind.CLOCK_DRIFT, int(now_s), {"ahead_s": drift_s})]
         verdict = go_on(
             chain.last,
             chain.baseline,
@@ -159,8 +166,12 @@ class Gateway:
             uptime_s=chain.uptime_s,
         )
         if isinstance(verdict, Stopped):
-            return [_fault(meter_id, time_s, verdict.note)]
-        return [*self._begin(meter_id, chain, verdict, time_s), self._sign(meter_id, chain, sample, verdict, time_s)]
+            return [_fault(meter_id, int(now_s), verdict.note)]
+        reading = _reading(meter_id, chain, sample, verdict, time_s)
+        if not is_storable(reading):
+            said = {"import_wh": reading.import_wh, "export_wh": reading.export_wh, "power_w": reading.power_w}
+            return [FaultEntry.of(meter_id, FaultKind.BAD_DATA, int(now_s), {**said, "time": reading.time})]
+        return [*self._begin(meter_id, chain, verdict, time_s), self._sign(chain, sample, reading)]
 
     def _begin(self, meter_id: int, chain: _Chain, verdict: Continued, time_s: int) -> list[Entry]:
         """What stands before the reading: its events, and a new baseline."""
@@ -174,16 +185,19 @@ class Gateway:
             chain.baseline, chain.baseline_since = base, since
         return entries
 
-    def _sign(self, meter_id: int, chain: _Chain, sample: Sample, verdict: Continued, time_s: int) -> ReadingEntry:
-        follows = 1 if chain.last is None else chain.last.counter + 1
-        counter = follows if sample.counter is None else max(sample.counter, follows)
-        reading = Reading(meter_id, time_s, counter, verdict.import_wh, verdict.export_wh, sample.power_w)
+    def _sign(self, chain: _Chain, sample: Sample, reading: Reading) -> ReadingEntry:
         chain.last, chain.uptime_s = reading, sample.uptime_s
         return ReadingEntry.of(SignedReading(reading, sign(reading_digest(reading), self._private_key), self.address))
 
 
+def _reading(meter_id: int, chain: _Chain, sample: Sample, verdict: Continued, time_s: int) -> Reading:
+    follows = 1 if chain.last is None else chain.last.counter + 1
+    counter = follows if sample.counter is None else max(sample.counter, follows)
+    return Reading(meter_id, time_s, counter, verdict.import_wh, verdict.export_wh, sample.power_w)
+
+
 def _fault(meter_id: int, time_s: int, note: Noted) -> FaultEntry:
-    return FaultEntry(meter_id, note.kind, time_s, note.evidence)
+    return FaultEntry.of(meter_id, note.kind, time_s, note.evidence)
 
 
 __all__ = ["Delivery", "Driver", "Gateway", "Inbox", "Outages"]

@@ -5,7 +5,8 @@
 Polling: one process asks a raw responder (its own process, no Modbus library) over real sockets, reading and decoding
 one block a poll, and in the same run pymodbus alone asks the same. Ingest: signed readings checked against their
 meters' chains and stored with the newest of each, one connection, one transaction a batch; in turns with a bare COPY
-of the same rows into a table like theirs. Times are those of the wall and of the processor: a busy machine moves the first.
+of the same rows into a table like theirs. Times are those of the wall and of the processor: a busy machine moves the
+first.
 """
 
 import argparse

@@ -127,7 +127,7 @@ class FakeChain:
 
     def _make(self, number: int, parent: bytes, world: World, *, busy: bool) -> Made:
         block_hash = self._random.randbytes(32)
-        logs = []
+        logs: list[LogAnswer] = []
         for _ in range(self._random.randint(0, 8) if busy else 0):
             world.other.now = GENESIS_S + number
             name, values = self._event(world)

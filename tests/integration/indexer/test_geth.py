@@ -97,7 +97,8 @@ async def test_history__logs_on_geth__are_read_and_verified(rpc: Rpc) -> None:
 async def test_records__on_geth__are_typed_and_contracts_read(rpc: Rpc, database_url: str) -> None:
     created = await sent(rpc, data=CREATION)
     called = await sent(rpc, to=created["contractAddress"])
-    manifest = Manifest(CHAIN_ID, 1, (), Options(*[Scope(everything=True)] * 4))
+    whole = Scope(everything=True)
+    manifest = Manifest(CHAIN_ID, 1, (), Options(whole, whole, whole, whole))
     db = await connect(database_url)
     for number in (int(receipt["blockNumber"], 16) for receipt in (created, called)):
         block = await rpc.call("eth_getBlockByNumber", hex(number), False)

@@ -69,12 +69,12 @@ async def test_check_rewinds__state_that_does_not_come_back__is_found(database_u
 
 async def test_memory_entities__handler_alone__needs_no_database(manifest: Manifest) -> None:
     entities = MemoryEntities(handlers)
-    await transfers(batch_of(manifest, transfer(ALICE, BOB, 5), transfer(BOB, ALICE, 2)), entities)  # type: ignore[misc]
+    await transfers(batch_of(manifest, transfer(ALICE, BOB, 5), transfer(BOB, ALICE, 2)), entities)
     assert entities.rows[Holder][PAYMENT, ALICE].balance == -3
     assert entities.rows[Holder][PAYMENT, BOB].transfers == 2
     request = {"account": ALICE, "cash": 1, "energyWh": 0, "readyAt": 77}
     batch = batch_of(manifest, deposit(ALICE, 9), emitted("SettlementExchange.WithdrawalRequested", request))
-    await deposits(batch, entities)  # type: ignore[misc]
+    await deposits(batch, entities)
     assert entities.rows[Depositor][ALICE].last_request == 77
     assert batch.events == ["SettlementExchange.Deposited", "SettlementExchange.WithdrawalRequested"]
     assert (batch["readyAt"], batch.log_indexes, len(batch.times)) == ([None, 77], [0, 0], 2)

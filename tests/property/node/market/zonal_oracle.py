@@ -62,7 +62,7 @@ def best(case: Case) -> tuple[int, int]:
 
 
 def most_local_flows(case: Case) -> dict[Pair, int]:
-    """Of the exchanges with most welfare and volume, the flows of the one with most on the first pair, then the next."""
+    """Flows of the best exchange, with most on the first pair, then on the next: the most local one of several."""
     programme = Programme.of(case)
     welfare, volume = best(case)
     fixed = np.vstack([programme.balances(), programme.values(), programme.volumes()])

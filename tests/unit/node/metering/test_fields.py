@@ -55,3 +55,10 @@ def test_take__field_missing_or_no_number__is_an_error(said: object) -> None:
 def test_take__escaped_pointer_and_number_as_text__are_read() -> None:
     device = Device("mine", "http", "a public manual", fields=(FieldMap("/a~1b/~0/1", "import_wh", unit="Wh"),))
     assert Fields(device).take("{}", {"a/b": {"~": [0, " 7.9 "]}}) == Sample(import_wh=7)
+
+
+def test_take__serial_number_with_control_characters__is_printable() -> None:
+    entries = (FieldMap("/total", "import_wh", unit="Wh"), FieldMap("/sn", "serial"))
+    device = Device("mine", "http", "a public manual", fields=entries)
+    found = Fields(device).take("{}", payload.decode_json(b'{"total": 1, "sn": "A\\u0000B\\ud800"}'))
+    assert found == Sample(import_wh=1, serial="AB")

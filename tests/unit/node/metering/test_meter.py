@@ -6,13 +6,13 @@ from functools import partial
 import pytest
 
 from contracts.typed_data import Reading, reading_digest, recover
-from node.metering import devices
+from node.metering import devices, entries
 from node.metering.continuity import Baseline
 from node.metering.device_types import BadDeviceData, Sample
 from node.metering.entries import BaselineEntry, Entry, FaultEntry, ReadingEntry
 from node.metering.fault_kinds import FaultKind
 from node.metering.lines import NoAnswer
-from node.metering.meter import Gateway, Inbox
+from node.metering.meter import MISSES, Gateway, Inbox
 from node.metering.outages import Outages
 from node.metering.service import Meter
 
@@ -107,14 +107,17 @@ async def test_hand_in__fault_that_goes_on__is_told_now_and_then_and_acknowledge
 
 async def test_tell__no_answer_and_nonsense__are_told_apart() -> None:
     inbox = Inbox()
-    await inbox.tell(METER, NoAnswer("nothing came"), 5)
+    for _ in range(MISSES):
+        await inbox.tell(METER, NoAnswer("nothing came"), 5)
     await inbox.tell(METER, BadDeviceData("not a number"), 6)
     assert [delivery.entry for delivery in await inbox.take(9)] == [
         FaultEntry(3, FaultKind.SILENT, 5, {"error": "nothing came"}),
         FaultEntry(3, FaultKind.BAD_DATA, 6, {"error": "not a number"}),
     ]
     inbox.forget(3)
-    await inbox.tell(METER, NoAnswer("again"), 7)
+    for time_s in range(7, 7 + MISSES):
+        assert inbox.is_empty
+        await inbox.tell(METER, NoAnswer("again"), time_s)
     assert len(await inbox.take(9)) == 1
 
 
@@ -132,3 +135,28 @@ def test_outages__repeated_failures__are_named_once_and_tried_less_often(caplog:
         "meter lost name=m1 error=gone",
         "meter back name=m1",
     ]
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [
+        Sample(import_wh=10**300),
+        Sample(export_wh=2**63),
+        Sample(power_w=-(10**40)),
+        Sample(counter=2**64),
+        Sample(time=-5),
+        Sample(import_wh=-1),
+    ],
+)
+def test_take__numbers_that_no_meter_has__are_named_and_can_be_kept(sample: Sample) -> None:
+    (entry,) = take(Gateway(KEY), sample, 1_000)
+    assert isinstance(entry, FaultEntry)
+    assert entries.decode(entries.encode(entry)) == entry
+
+
+async def test_tell__what_a_device_chose__cannot_harm_the_database() -> None:
+    inbox = Inbox()
+    await inbox.tell(METER, BadDeviceData("said \x00\ud800\x1b[2J" + "x" * 9_000), 5)
+    (delivery,) = await inbox.take(1)
+    assert isinstance(delivery.entry, FaultEntry)
+    assert delivery.entry.evidence == {"error": "said [2J" + "x" * 292}
