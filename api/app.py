@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from api import errors, ws
 from api.config import ApiConfig
 from api.deps import Services
+from api.express import Express
 from api.intake import Intake
 from api.limits import Envelope
 from api.quota import Limited, Quota
@@ -128,6 +129,7 @@ def create_app(config: ApiConfig) -> FastAPI:
         responses=errors.RESPONSES,
         separate_input_output_schemas=False,
     )
+    app.add_middleware(Express)
     app.add_middleware(Limited, quota=quota)
     app.add_middleware(Envelope)
     errors.install(app, pages.error_page)

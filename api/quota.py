@@ -6,11 +6,12 @@ buckets of its own: limits are then looser by the number of processes, and nobod
 says where its client stands (IETF draft-ietf-httpapi-ratelimit-headers).
 """
 
+import asyncio
 import logging
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -73,6 +74,7 @@ class _Purse:
     tokens: float
     rest: int
     filled_s: float
+    filling: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Quota:
@@ -95,7 +97,9 @@ class Quota:
                 self._purses.clear()
             purse = self._purses[client] = _Purse(0, 0, self._monotonic_s() - WINDOW_S)
         if purse.tokens < tokens:
-            await self._fill(client, purse, max(tokens, self.per_window // LOTS))
+            async with purse.filling:  # those who come meanwhile share the lot
+                if purse.tokens < tokens:
+                    await self._fill(client, purse, max(tokens, self.per_window // LOTS))
         granted = purse.tokens >= tokens
         if granted:
             purse.tokens -= tokens

@@ -3,10 +3,14 @@
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
-from typing import Any
+from multiprocessing import active_children, get_context
+from typing import Any, Final
 
 from node.errors import GridtraceError
+
+
+LAST_WORK_S: Final = 2.0
+"""How long a process may take to end by itself."""
 
 
 class ClusterUnavailable(GridtraceError):
@@ -19,8 +23,18 @@ class ClusterUnavailable(GridtraceError):
 @contextmanager
 def processes(workers: int) -> Iterator[Executor]:
     """So many fresh processes of this machine; they end with the block."""
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
+    others = set(active_children())
+    executor = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    try:
         yield executor
+    finally:
+        # A pool that lost a worker may wait for ever for one that it was just starting: see to the end ourselves.
+        executor.shutdown(wait=False, cancel_futures=True)
+        for child in set(active_children()) - others:
+            child.join(LAST_WORK_S)
+            if child.is_alive():
+                child.kill()
+                child.join()
 
 
 @contextmanager

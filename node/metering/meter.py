@@ -49,7 +49,7 @@ class Inbox:
     def __init__(self, size: int = INBOX_SIZE, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._queue: asyncio.Queue[Delivery] = asyncio.Queue(size)
         self._monotonic = monotonic
-        self._told_s: dict[tuple[int, FaultKind], float] = {}
+        self._told_s: dict[int, dict[FaultKind, float]] = {}
         self._misses: dict[int, int] = {}
 
     async def put(self, delivery: Delivery) -> None:
@@ -96,17 +96,16 @@ class Inbox:
             await self.put(Delivery(entry))
 
     def _is_news(self, fault: FaultEntry) -> bool:
-        key, now_s = (fault.meter_id, fault.kind), self._monotonic()
-        if now_s - self._told_s.get(key, -AGAIN_S) < AGAIN_S:
+        told_s, now_s = self._told_s.setdefault(fault.meter_id, {}), self._monotonic()
+        if now_s - told_s.get(fault.kind, -AGAIN_S) < AGAIN_S:
             return False
-        self._told_s[key] = now_s
+        told_s[fault.kind] = now_s
         return True
 
     def forget(self, meter_id: int) -> None:
         """The meter is well: its next fault is news."""
         self._misses.pop(meter_id, None)
-        for key in [key for key in self._told_s if key[0] == meter_id]:
-            del self._told_s[key]
+        self._told_s.pop(meter_id, None)
 
 
 @dataclass(slots=True)

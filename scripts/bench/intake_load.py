@@ -5,7 +5,7 @@ import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import msgspec
 import uvloop
@@ -33,6 +33,8 @@ class Load:
     connections: int
     per_second: float
     """0: as fast as answers come."""
+    per_request: int
+    """1: ``POST /v1/orders``; more: ``POST /v1/orders:batch``."""
     start_at: float
     """Unix seconds: all processes begin together."""
 
@@ -52,10 +54,14 @@ def requests(load: Load) -> list[bytes]:
     """Every request's bytes: traders in turn, so that a trader's orders are far apart."""
     domain = ExchangeDomain("Gridtrace Exchange", "1", load.chain_id, "0x" + load.exchange.hex())
     contracts = Contracts(load.chain_id, {}, domain, domain)
-    return [_request(load, contracts, number) for number in range(load.orders)]
+    bodies = [_body(load, contracts, number) for number in range(load.orders)]
+    if load.per_request == 1:
+        return [_request(load, "/v1/orders", body) for body in bodies]
+    parts = [bodies[at : at + load.per_request] for at in range(0, len(bodies), load.per_request)]
+    return [_request(load, "/v1/orders:batch", {"orders": part}) for part in parts]
 
 
-def _request(load: Load, contracts: Contracts, number: int) -> bytes:
+def _body(load: Load, contracts: Contracts, number: int) -> dict[str, Any]:
     turn, trader = divmod(number, load.traders)
     terms = OrderTerms(
         zone=1,
@@ -66,8 +72,12 @@ def _request(load: Load, contracts: Contracts, number: int) -> bytes:
         nonce=1,
         lane=1 + turn,
     )
-    body = msgspec.json.encode(sign_order(contracts, (load.first_trader + trader).to_bytes(32, "big"), terms))
-    head = f"POST /v1/orders HTTP/1.1\r\nHost: {load.host}\r\nContent-Type: application/json\r\n"
+    return sign_order(contracts, (load.first_trader + trader).to_bytes(32, "big"), terms)
+
+
+def _request(load: Load, path: str, content: object) -> bytes:
+    body = msgspec.json.encode(content)
+    head = f"POST {path} HTTP/1.1\r\nHost: {load.host}\r\nContent-Type: application/json\r\n"
     return head.encode() + f"Content-Length: {len(body)}".encode() + END_OF_HEAD + body
 
 

@@ -72,6 +72,23 @@ contract SettleOrdersTest is SettleBase {
         );
     }
 
+    /// @dev Energy beyond its field would carry over the spare bit above it into the nonce floor.
+    function test_01_settle__energy_that_would_carry_out_of_a_full_account__reverts() public {
+        uint256 full = 2 ** 47 - 1;
+        bytes32 slot = keccak256(abi.encode(anna, uint256(6))); // contracts/snapshots/storage.txt
+        vm.store(
+            address(exchange),
+            slot,
+            bytes32(uint256(exchange.clearanceOf(anna)) << 160 | full << 64 | cashOf(anna))
+        );
+        assertTrue(energyOf(anna) == full && cashOf(anna) == 1_000_000, "her word");
+        ReferenceExchange.Batch memory batch = batchOf(1, 0);
+        ISettlementExchange.Order memory huge = orderOf(ANNA_KEY, 0, type(uint48).max, 0);
+        huge.lane = 1;
+        batch.fills[0] = fillOf(ANNA_KEY, huge, 2 ** 47 + 1, 0);
+        settleReverts(batch, abi.encodeWithSelector(BalanceTooLarge.selector, anna));
+    }
+
     function test_03_settle__negative_limits__hold() public {
         giveCash(ben, 1000);
         ReferenceExchange.Batch memory batch = batchOf(1, 0);
