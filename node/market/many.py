@@ -79,14 +79,14 @@ def clear_many(
     """
     if executor is None:
         return [_clear(job) for job in jobs]
-    futures = [
-        executor.submit(_work, [job.fee_per_kwh for job in group], _Columns.of(list(_sides(group))))
-        for group in _groups(jobs)
-    ]
-    done, late = wait(futures, timeout_s, FIRST_EXCEPTION)
-    for future in late:
-        future.cancel()
     try:
+        futures = [
+            executor.submit(_work, [job.fee_per_kwh for job in group], _Columns.of(list(_sides(group))))
+            for group in _groups(jobs)
+        ]
+        done, late = wait(futures, timeout_s, FIRST_EXCEPTION)
+        for future in late:
+            future.cancel()
         answers = [future.result() for future in futures if future in done]
     except Exception as error:  # whatever the executor raises where a worker dies: each has its own
         raise WorkersFailed(f"{type(error).__name__}: {error}") from error

@@ -8,7 +8,7 @@ from typing import Final
 from scripts.proof.result import TOOLS, Result, ToolFailed, run
 
 TIMEOUT_S: Final = 3_600
-SOLVER_TIMEOUT_MS: Final = 120_000
+SOLVER_TIMEOUT_MS: Final = 300_000
 
 
 def prove() -> Result:

@@ -111,6 +111,16 @@ async def test_schema__a_table_more__is_asked_for_without_a_restart(ledger: Mark
     assert (await ask(ledger, "{ laterThing { items { number } } }"))["data"] == {"laterThing": {"items": []}}
 
 
+async def test_schema__a_table_that_became_a_view__is_asked_for_as_before(ledger: Market) -> None:
+    query = "{ participants { items { account } pageInfo { endCursor } } paymentTokenTransfer { items { value } } }"
+    before = await ask(ledger, query)
+    await ledger.execute("create schema other")
+    for table in ("participants", "fact_payment_token_transfer"):
+        await ledger.execute(f"alter table blockchain.{table} set schema other")
+        await ledger.execute(f"create view blockchain.{table} as select * from other.{table}")
+    assert await ask(ledger, query) == before
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [
