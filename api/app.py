@@ -20,8 +20,9 @@ from api.web import asset_pages, pages, trade_pages
 from contracts.addresses import Deployment
 from indexer.clock import SimulatedClock
 from indexer.db import Connection, Pool, open_pool
+from node.assets.papers import Shelves
 from node.bus import Bus
-from node.documents.blocks import Blocks, FolderBlocks
+from node.documents.blocks import FolderBlocks
 from node.documents.kubo import KuboBlocks
 from node.market import service
 from node.market.area import areas
@@ -45,11 +46,12 @@ def chain_context(config: ApiConfig) -> ChainContext:
     return ChainContext(node.indexer.chain_id, Deployment.load(node.indexer.deployment), node.operator)
 
 
-def papers_of(config: ApiConfig) -> Blocks | None:
-    """Where papers are kept: a Kubo node, a folder, or nowhere."""
-    if config.ipfs_api_url is not None:
-        return KuboBlocks(config.ipfs_api_url)
-    return None if config.documents_dir is None else FolderBlocks(config.documents_dir)
+def papers_of(config: ApiConfig) -> Shelves | None:
+    """Where papers are kept: a folder, which a Kubo node relieves of what anyone may read; or nowhere."""
+    if config.documents_dir is None:
+        return None
+    folder = FolderBlocks(config.documents_dir)
+    return Shelves(folder if config.ipfs_api_url is None else KuboBlocks(config.ipfs_api_url), folder)
 
 
 @asynccontextmanager

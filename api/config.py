@@ -46,9 +46,9 @@ class ApiConfig:
     devnet: bool
     """Offers the faucet. Never on a chain with real money."""
     documents_dir: Path | None
-    """Where papers are kept, unless ``ipfs_api_url`` is given."""
+    """Where papers are kept; with ``ipfs_api_url`` the legal ones alone."""
     ipfs_api_url: str | None
-    """RPC address of a Kubo node that keeps papers instead."""
+    """RPC address of a Kubo node that keeps and shares the papers that anyone may read."""
     sealing_key_file: Path | None
     """32 bytes that seal personal data; without them nobody can apply for clearance here."""
     intake_batch: int = 256
@@ -73,6 +73,9 @@ class ApiConfig:
         devnet = env.read("GRIDTRACE_DEVNET", _flag, False)
         if devnet and node.indexer.chain_id not in DEV_CHAIN_IDS:
             env.faults.append(f"GRIDTRACE_DEVNET=1: chain {node.indexer.chain_id} is no development chain")
+        documents_dir, ipfs_api_url = env.optional("GRIDTRACE_DOCUMENTS_DIR", Path), env.optional("IPFS_API_URL", str)
+        if ipfs_api_url is not None and documents_dir is None:
+            env.faults.append("IPFS_API_URL needs GRIDTRACE_DOCUMENTS_DIR too: legal papers stay on this machine")
         return cls(
             node=node,
             host=env.read("GRIDTRACE_HOST", str, "127.0.0.1"),
@@ -82,8 +85,8 @@ class ApiConfig:
             devnet=devnet,
             intake_batch=env.read("GRIDTRACE_INTAKE_BATCH", positive, 256),
             rate_limit=env.read("GRIDTRACE_RATE_LIMIT", natural, 60_000),
-            documents_dir=env.optional("GRIDTRACE_DOCUMENTS_DIR", Path),
-            ipfs_api_url=env.optional("IPFS_API_URL", str),
+            documents_dir=documents_dir,
+            ipfs_api_url=ipfs_api_url,
             sealing_key_file=env.optional("GRIDTRACE_SEALING_KEY_FILE", Path),
         )
 

@@ -15,8 +15,8 @@ from api.limits import Turns
 from indexer.clock import Clock
 from indexer.db import ACQUIRE_TIMEOUT_S, Connection, Pool, transaction
 from node import access, identity
+from node.assets.papers import Shelves
 from node.bus import Bus
-from node.documents.blocks import Blocks
 from node.errors import GridtraceError, NotFound
 from node.identity import Caller
 from node.market.area import Area
@@ -27,8 +27,9 @@ from node.sealing import Box
 ADMIN_ROLES: Final = frozenset({"admin", "super_admin"})
 PLAIN_ROLE: Final = "trader"
 OPERATOR_ROLES: Final = ADMIN_ROLES | {"auditor"}
-PROOFS_AT_ONCE: Final = 4
-PROOFS_WAITING: Final = 60
+AT_ONCE: Final = 4
+WAITING: Final = 60
+CHAIN_AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +50,20 @@ class Services:
     """Zones that trade with each other."""
     rpc: Rpc
     """For what only the chain can tell: the nonces that a wallet signs next."""
-    blocks: Blocks | None = None
+    blocks: Shelves | None = None
     """Where papers are kept."""
+    uploading: set[bytes] = field(default_factory=set)
+    """Who is putting a paper up: one at a time each."""
     box: Box | None = None
     """Seals personal data."""
     graph: Schemas = field(default_factory=Schemas)
     """The GraphQL schema of the mirror's tables."""
-    proofs: Turns = field(default_factory=lambda: Turns(PROOFS_AT_ONCE, PROOFS_WAITING))
+    proofs: Turns = field(default_factory=lambda: Turns(AT_ONCE, WAITING))
     """Each proof fetches a whole block's receipts from the chain's node."""
+    questions: Turns = field(default_factory=lambda: Turns(AT_ONCE, WAITING))
+    """Of GraphQL; each holds a connection and may take seconds."""
+    nonces: Turns = field(default_factory=lambda: Turns(CHAIN_AT_ONCE, WAITING))
+    """Each asks the chain's node."""
 
     def chain_now(self) -> float:
         """Unix seconds as the chain's blocks count them."""
@@ -83,9 +90,9 @@ class NotConfigured(GridtraceError):
     code = "not-configured"
 
 
-async def _documents(site: Site) -> Blocks:
+async def _documents(site: Site) -> Shelves:
     if site.blocks is None:
-        raise NotConfigured("papers need GRIDTRACE_DOCUMENTS_DIR or IPFS_API_URL")
+        raise NotConfigured("papers need GRIDTRACE_DOCUMENTS_DIR")
     return site.blocks
 
 

@@ -34,7 +34,7 @@ AWAY_S: Final = 5.0
 """How long Redis is not asked again once it did not answer."""
 COSTS: Final = (
     (re.compile(r"/v1/(orders|readings):batch$"), 50),
-    (re.compile(r"/v1/ledger/(proofs|reconcile)"), 20),
+    (re.compile(r"/v1/(graphql$|ledger/(events/[^/]+/proof|reconcile))"), 20),
     (re.compile(r"/v1/markets/\d+/(candles|statistics)$"), 5),
 )
 FREE: Final = frozenset({"/v1/health", "/v1/ready"})

@@ -16,9 +16,10 @@ PERMITS: Final = ("deposit", "buy_fractions", "deposit_revenue")
 """Kinds of transactions that carry a permit of the payment token."""
 
 
-async def of_asset(rpc: Rpc, token: bytes, account: bytes) -> int:
+async def of_asset(db: Connection, rpc: Rpc, token: bytes, account: bytes) -> int:
     """The nonce of an account's next purchase of an asset. Raises RpcUnavailable, RpcError."""
-    return await _ask(rpc, "AssetToken", token, account)
+    used = await _ask(rpc, "AssetToken", token, account)
+    return used + int(await db.fetchval(SQL["purchases"], f"purchase:{token.hex()}:{account.hex()}:%"))
 
 
 async def of_permit(db: Connection, rpc: Rpc, chain: ChainContext, account: bytes) -> int:

@@ -20,6 +20,7 @@ from api.cli import (
     index,
     meters,
     orders,
+    papers,
     processes,
     run,
     simulate,
@@ -55,6 +56,7 @@ app.add_typer(cache.app, name="cache")
 app.add_typer(database.app, name="migrate")
 app.add_typer(orders.app, name="order")
 app.add_typer(meters.app, name="meter")
+app.add_typer(papers.app, name="papers")
 
 
 @app.callback()

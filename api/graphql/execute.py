@@ -6,18 +6,14 @@ from typing import Any, Final
 
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, parse, validate
 from graphql import execute as run
-from graphql.language import DocumentNode, FieldNode, OperationDefinitionNode, OperationType
 
-from api.graphql import relations
+from api.graphql import bounds, relations
+from api.graphql.bounds import TOO_LARGE
 from api.graphql.schema import Asked, build
 from indexer.db import Connection
 
 MOST_TOKENS: Final = 2_000
-DEEPEST: Final = 12
-"""Of nested selections: an introspection of all types needs eleven."""
-MOST_FIELDS: Final = 400
 TIMEOUT_S: Final = 5.0
-TOO_LARGE: Final = {"code": "query-too-large"}
 
 
 class Schemas:
@@ -43,10 +39,12 @@ async def answer(
     """``data`` and ``errors`` as the GraphQL specification has them; a question out of bounds has errors alone."""
     try:
         document = parse(text, max_tokens=MOST_TOKENS)
-        _check(document)
+        bounds.check(document)
+        faults = validate(schema, document, max_errors=10)
     except GraphQLError as error:
         return {"errors": [error.formatted]}
-    faults = validate(schema, document, max_errors=10)
+    except RecursionError:
+        return {"errors": [GraphQLError("nested too deeply", extensions=TOO_LARGE).formatted]}
     if faults:
         return {"errors": [error.formatted for error in faults]}
     try:
@@ -71,19 +69,3 @@ def _told(error: GraphQLError) -> Mapping[str, Any]:
         return error.formatted
     hidden = GraphQLError("a fault of ours", path=error.path, extensions={"code": "internal"})
     return hidden.formatted
-
-
-def _check(document: DocumentNode) -> None:
-    """Bounds that hold before anything is looked at. Raises GraphQLError."""
-    fields = 0
-    for definition in document.definitions:
-        if isinstance(definition, OperationDefinitionNode) and definition.operation is not OperationType.QUERY:
-            raise GraphQLError("the ledger can only be read", definition)
-        stack = [(getattr(definition, "selection_set", None), 1)]
-        while stack:
-            chosen, depth = stack.pop()
-            for node in chosen.selections if chosen else ():
-                fields += isinstance(node, FieldNode)
-                if depth > DEEPEST or fields > MOST_FIELDS:
-                    raise GraphQLError(f"at most {DEEPEST} levels and {MOST_FIELDS} fields", node)
-                stack.append((getattr(node, "selection_set", None), depth + 1))

@@ -1,4 +1,4 @@
-"""What can be asked: tables of the mirror with their columns and keys, as PostgreSQL describes them."""
+"""What can be asked: the mirror's tables of events and of state, with columns and keys as PostgreSQL has them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +11,17 @@ SQL = queries(__name__)
 
 HIDDEN: Final = frozenset({"chain_id"})
 """Every answer is of one chain."""
+STATES: Final = frozenset(
+    """
+    account_balances asset_purchases asset_tokens attested_registers blocks call_traces carbon_vintages certificates
+    chain_intervals contract_executions escrow_deals mandates meters native_transfers participants proposal_votes
+    proposals receipts registers settled_imbalances settled_orders smart_contracts staking_pools staking_positions
+    token_balances token_id_balances token_owners transactions
+    """.split()
+)
+"""Tables that tell what the chain says. All others, but for events, are the indexer's own books."""
+FACTS: Final = "fact_"
+"""How the tables of events are called, whoever's contracts they are of."""
 
 
 class Kind(Enum):
@@ -53,6 +64,8 @@ class Column:
     field: str
     kind: Kind
     nullable: bool
+    sql_type: str
+    """The type below domains, as values are cast to it: any other would keep keys from being used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +90,17 @@ async def fingerprint(db: Connection) -> str:
 
 
 async def relations(db: Connection) -> tuple[Relation, ...]:
-    """Every table of the mirror that is of one chain and has a primary key, in the order of their names."""
+    """Every table of events or of state that is of one chain and has a primary key, in the order of their names."""
     found: dict[str, list[Mapping[str, object]]] = {}
     for row in await db.fetch(SQL["columns"]):
         found.setdefault(row["table_name"], []).append(dict(row))
-    made = [_relation(table, rows) for table, rows in found.items()]
+    made = [_relation(table, rows) for table, rows in found.items() if is_told(table)]
     return tuple(relation for relation in made if relation is not None)
+
+
+def is_told(table: str) -> bool:
+    """Whether a table may be asked for."""
+    return table.startswith(FACTS) or table in STATES
 
 
 def _relation(table: str, rows: Sequence[Mapping[str, object]]) -> Relation | None:
@@ -94,7 +112,7 @@ def _relation(table: str, rows: Sequence[Mapping[str, object]]) -> Relation | No
     key = tuple(sorted((c for c in columns if c.name in places), key=lambda c: places[c.name]))
     if not key:
         return None
-    name = table.removeprefix("fact_")
+    name = table.removeprefix(FACTS)
     description = rows[0]["description"]
     return Relation(table, camel(name), pascal(name), columns, key, None if description is None else str(description))
 
@@ -105,7 +123,7 @@ def _column(row: Mapping[str, object]) -> Column:
     kind = Kind.ADDRESS if row["domain"] == ADDRESS_DOMAIN or _is_address(row) else KINDS.get(base, Kind.OTHER)
     if base == "numeric" and not sql_type.endswith((",0)", "numeric")):
         kind = Kind.OTHER
-    return Column(name, camel(name), kind, bool(row["nullable"]))
+    return Column(name, camel(name), kind, bool(row["nullable"]), base)
 
 
 def _is_address(row: Mapping[str, object]) -> bool:

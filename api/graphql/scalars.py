@@ -14,9 +14,11 @@ from contracts.typed_data import BadAddress, checksum, parse_address
 _LONGEST: Final = 78
 
 
-def _big(value: Any) -> int:
+def big(value: Any) -> int:
+    """A whole number of at most 78 digits. Raises ValueError."""
     text = str(value)
-    if isinstance(value, bool) or not text.removeprefix("-").isdecimal() or len(text) > _LONGEST + 1:
+    digits = text.removeprefix("-")
+    if isinstance(value, bool) or not (digits.isascii() and digits.isdigit()) or len(digits) > _LONGEST:
         raise ValueError(f"{text[:100]!r} is not a whole number")
     return int(text)
 
@@ -70,7 +72,7 @@ def _never(_: Any) -> Any:
     raise ValueError("this cannot be asked for")
 
 
-BIG_INT: Final = _scalar("BigInt", "A whole number of any size, as text", lambda value: str(int(value)), _big)
+BIG_INT: Final = _scalar("BigInt", "A whole number of any size, as text", lambda value: str(int(value)), big)
 BYTES: Final = _scalar("Bytes", "0x and hex digits", lambda value: "0x" + value.hex(), _bytes)
 ADDRESS: Final = _scalar("Address", "An account, in EIP-55 capitals; any case is read", checksum, _address)
 TIME: Final = _scalar("Time", "RFC 3339", _plain, _time)

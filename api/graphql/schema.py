@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
+import asyncpg
 from graphql import (
     GraphQLArgument,
     GraphQLBoolean,
@@ -29,13 +30,16 @@ from graphql.language import FieldNode
 
 from api.graphql import scalars
 from api.graphql.relations import Kind, Relation
-from api.graphql.statements import TooMuch, select
+from api.graphql.bounds import TOO_LARGE
+from api.graphql.statements import TooMuch, Unfit, select
 from indexer import read
 from indexer.db import Connection
 
 MOST_ROWS: Final = 1_000
 """Of one page, and of all pages of one question."""
 DEFAULT_ROWS: Final = 50
+MOST_VALUES: Final = 40_000
+"""Of all pages of one question: rows by the fields asked of each, every alias counted."""
 
 
 @dataclass(slots=True)
@@ -45,6 +49,7 @@ class Asked:
     db: Connection
     chain_id: int
     rows_left: int = MOST_ROWS
+    values_left: int = MOST_VALUES
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """One connection answers one statement at a time."""
 
@@ -120,8 +125,8 @@ def _field(relation: Relation) -> GraphQLField:
 
     arguments = {
         "where": GraphQLArgument(_filter(relation)),
-        "order": GraphQLArgument(ORDER, default_value="desc", description="By the relation's key"),
-        "limit": GraphQLArgument(GraphQLInt, default_value=DEFAULT_ROWS),
+        "order": GraphQLArgument(GraphQLNonNull(ORDER), default_value="desc", description="By the relation's key"),
+        "limit": GraphQLArgument(GraphQLNonNull(GraphQLInt), default_value=DEFAULT_ROWS),
         "after": GraphQLArgument(GraphQLString, description="endCursor of the page before"),
     }
     return GraphQLField(GraphQLNonNull(page), arguments, resolve, description=relation.description)
@@ -150,16 +155,17 @@ async def _page(relation: Relation, info: GraphQLResolveInfo[Asked], arguments: 
     limit, descending = arguments["limit"], arguments["order"] == "desc"
     if not 1 <= limit <= MOST_ROWS:
         raise GraphQLError(f"limit is 1 to {MOST_ROWS}", extensions={"code": "field-invalid"})
+    names = _asked_for(info)
     asked.rows_left -= limit
-    if asked.rows_left < 0:
-        raise GraphQLError(
-            f"one question asks for at most {MOST_ROWS} rows in all", extensions={"code": "query-too-large"}
-        )
+    asked.values_left -= limit * len(names)
+    if asked.rows_left < 0 or asked.values_left < 0:
+        most = f"{MOST_ROWS} rows and {MOST_VALUES} values"
+        raise GraphQLError(f"one question asks for at most {most} in all", extensions=TOO_LARGE)
     after = None if arguments.get("after") is None else _opened(relation, arguments["after"])
     try:
         text, values = select(
             relation,
-            [column for column in relation.columns if column.field in _asked_for(info)],
+            [column for column in relation.columns if column.field in names],
             asked.chain_id,
             arguments.get("where"),
             descending=descending,
@@ -167,23 +173,37 @@ async def _page(relation: Relation, info: GraphQLResolveInfo[Asked], arguments: 
             limit=limit,
         )
     except TooMuch as error:
-        raise GraphQLError(str(error), extensions={"code": "query-too-large"}) from error
-    async with asked.turn:
-        rows = await asked.db.fetch(text, *values)
+        raise GraphQLError(str(error), extensions=TOO_LARGE) from error
+    except Unfit as error:
+        raise GraphQLError(str(error), extensions={"code": "field-invalid"}) from error
+    rows = await _fetched(asked, text, values)
     kept = rows[:limit]
     cursor = _closed(relation, kept[-1]) if kept else None
     return {"items": kept, "pageInfo": {"hasNextPage": len(rows) > limit, "endCursor": cursor}}
 
 
-def _asked_for(info: GraphQLResolveInfo[Asked]) -> set[str]:
-    """Fields of the rows that are asked for; more where fragments are used."""
-    found: set[str] = set()
+async def _fetched(asked: Asked, text: str, values: Sequence[Any]) -> Sequence[Any]:
+    async with asked.turn:
+        try:
+            # A statement that fails takes nothing of the other fields with it.
+            async with asked.db.transaction():
+                found: Sequence[Any] = await asked.db.fetch(text, *values)
+                return found
+        except asyncpg.QueryCanceledError as error:
+            raise GraphQLError("this takes too long: ask for less", extensions=TOO_LARGE) from error
+        except asyncpg.DataError as error:
+            raise GraphQLError("a value is not of its column's type", extensions={"code": "field-invalid"}) from error
+
+
+def _asked_for(info: GraphQLResolveInfo[Asked]) -> list[str]:
+    """Fields of the rows that are asked for, as often as they are; more where fragments are used."""
+    found: list[str] = []
 
     def walk(selections: Any, depth: int) -> None:
         for node in selections or ():
             if isinstance(node, FieldNode):
                 if depth:
-                    found.add(node.name.value)
+                    found.append(node.name.value)
                 walk(getattr(node.selection_set, "selections", None), depth + 1)
             elif hasattr(node, "selection_set"):
                 walk(node.selection_set.selections, depth)
@@ -204,6 +224,8 @@ def _closed(relation: Relation, row: Any) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return "0x" + value.hex()
+    if isinstance(value, Decimal):
+        return str(int(value))
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
@@ -213,17 +235,19 @@ def _opened(relation: Relation, cursor: str) -> list[Any]:
         if table != relation.table or len(values) != len(relation.key):
             raise ValueError(table)
         return [_value(column.kind, text) for column, text in zip(relation.key, values, strict=True)]
-    except (ValueError, TypeError, ArithmeticError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise GraphQLError("the cursor is not of this list", extensions={"code": "cursor-invalid"}) from error
 
 
 def _value(kind: Kind, text: Any) -> Any:
+    if not isinstance(text, str):
+        raise ValueError(f"{text!r} is not text")
     match kind:
         case Kind.BYTES | Kind.ADDRESS:
             return bytes.fromhex(text[2:])
         case Kind.TIME:
             return datetime.fromisoformat(text)
         case Kind.INTEGER | Kind.BIG:
-            return int(Decimal(text))
+            return scalars.big(text)
         case _:
-            return str(text)
+            return text

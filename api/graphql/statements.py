@@ -15,6 +15,14 @@ class TooMuch(ValueError):
     """More conditions or values than one question may have."""
 
 
+class Unfit(ValueError):
+    """A value that its column cannot have."""
+
+
+WIDTHS: Final[Mapping[str, int]] = {"smallint": 15, "integer": 31, "bigint": 63}
+"""Bits of the numbers below and above nought."""
+
+
 @dataclass(slots=True)
 class Statement:
     """SQL and its arguments, while it grows."""
@@ -49,7 +57,7 @@ def select(
         conditions.append(condition(made, relation, where))
     if after is not None:
         keys = ", ".join(quoted(column) for column in relation.key)
-        bound = ", ".join(f"{made.bind(value)}::{_cast(c)}" for c, value in zip(relation.key, after, strict=True))
+        bound = ", ".join(_bound(made, column, value) for column, value in zip(relation.key, after, strict=True))
         conditions.append(f"({keys}) {'<' if descending else '>'} ({bound})")
     wanted = dict.fromkeys((*columns, *relation.key))
     direction = "desc" if descending else "asc"
@@ -67,6 +75,8 @@ def condition(made: Statement, relation: Relation, where: Mapping[str, Any]) -> 
     for name, value in where.items():
         made.count()
         if name in ("AND", "OR"):
+            if value is None:
+                raise Unfit(f"{name} takes a list")
             inner = [condition(made, relation, part) for part in value] or ["true" if name == "AND" else "false"]
             parts.append(f"({f' {name.lower()} '.join(inner)})")
             continue
@@ -78,15 +88,28 @@ def condition(made: Statement, relation: Relation, where: Mapping[str, Any]) -> 
 def _compared(made: Statement, column: Column, test: str, value: Any) -> str:
     name = quoted(column)
     if test in ("in", "not_in"):
-        if value is None or len(value) > MOST_VALUES:
+        if value is None:
+            raise Unfit(f"{column.field}_{test} takes a list")
+        if len(value) > MOST_VALUES:
             raise TooMuch(f"{column.field}_{test} takes a list of at most {MOST_VALUES}")
-        holds = f"{name} = any ({made.bind(value)}::{_cast(column)}[])"
+        holds = f"{name} = any ({_bound(made, column, value, is_list=True)})"
         return f"not ({holds})" if test == "not_in" else holds
     if value is None:
         if test not in ("", "not"):
-            raise TooMuch(f"{column.field}_{test} takes a value")
+            raise Unfit(f"{column.field}_{test} takes a value")
         return f"{name} is {'not ' if test == 'not' else ''}null"
-    return f"{name} {COMPARISONS.get(test, '=')} {made.bind(value)}::{_cast(column)}"
+    return f"{name} {COMPARISONS.get(test, '=')} {_bound(made, column, value)}"
+
+
+def _bound(made: Statement, column: Column, value: Any, *, is_list: bool = False) -> str:
+    """A value as an argument of the column's own type. Raises Unfit."""
+    for item in value if is_list else (value,):
+        width = WIDTHS.get(column.sql_type)
+        if width is not None and not -(1 << width) <= item < 1 << width:
+            raise Unfit(f"{column.field} is a {column.sql_type}, {item} is not")
+        if isinstance(item, str) and "\0" in item:
+            raise Unfit(f"{column.field} has no character 0")
+    return f"{made.bind(value)}::{_cast(column)}{'[]' if is_list else ''}"
 
 
 def quoted(column: Column) -> str:
@@ -96,8 +119,8 @@ def quoted(column: Column) -> str:
 
 def _cast(column: Column) -> str:
     return {
-        Kind.INTEGER: "bigint",
-        Kind.BIG: "numeric",
+        Kind.INTEGER: column.sql_type,
+        Kind.BIG: column.sql_type,
         Kind.TEXT: "text",
         Kind.BYTES: "bytea",
         Kind.ADDRESS: "bytea",

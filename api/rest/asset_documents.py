@@ -1,6 +1,8 @@
 """An asset's papers: put up, listed, read, checked block by block, and what puts their root on chain."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
@@ -17,6 +19,8 @@ from indexer.db import Connection, transaction
 from node.assets import papers, registry
 from node.assets.papers import PUBLIC_FOLDERS, Paper, PaperNotFound, PaperRefused
 from node.documents import files
+from node.documents.unixfs import Link
+from node.errors import Conflict, GridtraceError
 from node.identity import Caller
 
 router = APIRouter(tags=["assets"])
@@ -30,13 +34,27 @@ BEGINNINGS: Final = {
     "image/webp": (b"RIFF",),
 }
 """How files of a kind begin: what says it is a PDF is one."""
+UPLOAD_S: Final = 600.0
+
+
+class UploadUnderWay(Conflict):
+    """You are putting a paper up already; wait for it to end."""
+
+    code = "upload-under-way"
+
+
+class UploadTooSlow(GridtraceError):
+    """The file did not arrive in the time that is given to one."""
+
+    code = "upload-too-slow"
 
 
 class PaperAnswer(Answer):
-    """``cid`` names the bytes: whoever has the file can compute it again (profile ``profile``)."""
+    """``cid`` names the bytes: whoever has the file can compute it again (profile ``profile``). That of a legal paper is
+    told to those who may read it."""
 
     path: str
-    cid: str
+    cid: str | None
     media_type: str
     size_bytes: int
     profile: str
@@ -72,20 +90,23 @@ class Checked(Answer):
     faults: list[Fault]
 
 
-def _answer(paper: Paper) -> PaperAnswer:
+def _answer(paper: Paper, *, inside: bool) -> PaperAnswer:
     values = {name: getattr(paper, name) for name in PaperAnswer.model_fields if name not in ("path", "cid")}
-    return PaperAnswer(path=paper.path, cid=paper.ipfs_hash, **values)
+    # Whoever guesses the text of a deed could tell by its identifier whether he is right.
+    told = inside or paper.document_type in PUBLIC_FOLDERS
+    return PaperAnswer(path=paper.path, cid=paper.ipfs_hash if told else None, **values)
 
 
 @router.get("/v1/assets/{asset_id}/documents", dependencies=[Depends(public)])
-async def documents(asset_id: UUID, db: Reader, site: Site, meta: Stamp) -> Papers:
+async def documents(asset_id: UUID, db: Reader, site: Site, meta: Stamp, caller: MaybeCaller = None) -> Papers:
     """What papers there are; the names of legal papers are public, their contents are not."""
     asset = await registry.asset(db, site.chain_id, asset_id)
     found = await papers.papers(db, asset_id)
     root, _ = papers.tree(found)
+    inside = await _is_inside(db, site.chain_id, asset_id, caller)
     return Papers(
         meta=meta,
-        items=[_answer(paper) for paper in found],
+        items=[_answer(paper, inside=inside) for paper in found],
         root=str(root.cid),
         root_digest=root.cid.digest,
         anchored_root=asset.documents_root,
@@ -105,18 +126,51 @@ async def put_document(
     site: Site,
     blocks: Documents,
 ) -> PaperAnswer:
-    """Puts a file up, as the plain body, at most 100 MiB, in place of what had its name. By the owner or operators."""
+    """Puts a file up, as the plain body, at most 100 MiB, in place of what had its name. By the owner or operators, one
+    at a time, within ten minutes; an asset's papers take 2 GiB at most, replaced ones included."""
     kind = papers.media_type(folder, file_name)
     async with site.pool.acquire() as db:
         asset = await registry.asset(db, site.chain_id, asset_id)
-    if caller.account != asset.owner and not operates(caller):
-        raise Forbidden("papers are put up by the asset's owner")
-    stored = await papers.store(blocks, _of_kind(request.stream(), kind))
-    async with transaction(site.pool) as db:
-        await papers.attach(db, asset_id, folder, file_name, stored, caller.account)
-        every = await papers.papers(db, asset_id)
-    await papers.publish(blocks, every)
-    return next(_answer(paper) for paper in every if paper.path == f"{folder}/{file_name}")
+        if caller.account != asset.owner and not operates(caller):
+            raise Forbidden("papers are put up by the asset's owner")
+        room = await papers.room(db, asset_id, folder, file_name)
+    _require_room(request, room)
+    with _one_upload(site, caller.account):
+        stored = await _in_time(
+            papers.store(blocks.of(folder), _of_kind(request.stream(), kind), max_bytes=room), request
+        )
+        async with transaction(site.pool) as db:
+            await papers.attach(db, asset_id, folder, file_name, stored, caller.account)
+            every = await papers.papers(db, asset_id)
+            # Before the row stands: what names a directory finds it.
+            await papers.publish(blocks, every)
+    return next(_answer(paper, inside=True) for paper in every if paper.path == f"{folder}/{file_name}")
+
+
+def _require_room(request: HttpRequest, room: int) -> None:
+    """Refuses what says of itself that it is too large, before a byte of it is read."""
+    said = request.headers.get("content-length", "")
+    if said.isdecimal() and int(said) > room:
+        raise files.FileTooLarge(f"{said} bytes, at most {room} are taken here")
+
+
+@contextmanager
+def _one_upload(site: Services, account: bytes) -> Iterator[None]:
+    if account in site.uploading:
+        raise UploadUnderWay
+    site.uploading.add(account)
+    try:
+        yield
+    finally:
+        site.uploading.discard(account)
+
+
+async def _in_time(storing: Awaitable[Link], request: HttpRequest) -> Link:
+    try:
+        async with asyncio.timeout(UPLOAD_S):
+            return await storing
+    except TimeoutError as error:
+        raise UploadTooSlow(f"{request.url.path} did not arrive within {UPLOAD_S:.0f} s") from error
 
 
 async def _of_kind(data: AsyncIterator[bytes], kind: str) -> AsyncIterator[bytes]:
@@ -137,7 +191,7 @@ async def document(
     """The file's bytes, each block checked before it is sent. Legal papers are for owner, holders and operators."""
     paper = await _readable(site, asset_id, folder, file_name, caller)
     # The first block is read before anything is answered: a file that is gone is a problem, not a broken download.
-    parts = files.read(blocks, paper.link.cid)
+    parts = files.read(blocks.of(folder), paper.link.cid)
     first = await anext(parts)
 
     async def body() -> AsyncIterator[bytes]:

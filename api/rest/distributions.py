@@ -1,6 +1,6 @@
 """Revenue of assets: computed from settled slots, reviewed, paid in with the owner's signature."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
@@ -110,5 +110,6 @@ async def decide(distribution_id: UUID, body: Decision, caller: Admin, db: Write
 async def deposit(distribution_id: UUID, body: NewDeposit, db: Writer, site: Site) -> Accepted:
     """Pays an approved distribution in: holders can claim it from then on."""
     signed = RevenueDeposit(body.depositor, body.amount, revenue.name_of(distribution_id), seconds(body.deadline))
-    sent = await revenue.deposit(db, site.chain, distribution_id, signed, body.signature, body.permit.signed())
+    now = datetime.fromtimestamp(site.chain_now(), UTC)
+    sent = await revenue.deposit(db, site.chain, distribution_id, signed, body.signature, body.permit.signed(), now)
     return Accepted(outbox_id=sent)

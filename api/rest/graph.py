@@ -1,16 +1,19 @@
-"""The mirror over GraphQL: every table of it, in one snapshot, as of one block."""
+"""The mirror over GraphQL: its events and its state, in one snapshot, as of one block."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
-from api.deps import Reader, Site, public
+from api.deps import Site, public
 from api.graphql.execute import answer
 from api.graphql.schema import Asked
 from api.rest.fields import Answer, Request
+from indexer.db import ACQUIRE_TIMEOUT_S
 
 router = APIRouter(tags=["ledger"])
+
+STATEMENT_TIMEOUT_MS: Final = 4_000
 
 
 class Question(Request):
@@ -29,7 +32,15 @@ class GraphAnswer(Answer):
 
 
 @router.post("/v1/graphql", dependencies=[Depends(public)], response_model_exclude_unset=True)
-async def graphql(body: Question, db: Reader, site: Site) -> GraphAnswer:
+async def graphql(body: Question, site: Site) -> GraphAnswer:
     """Asks the ledger. All that one question is answered is of one block, which ``_meta`` names."""
-    schema = await site.graph.current(db)
-    return GraphAnswer(**await answer(schema, Asked(db, site.chain_id), body.query, body.variables, body.operationName))
+    # Who waits holds no connection: a question may take long.
+    async with (
+        site.questions.turn(),
+        site.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as db,
+        db.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        await db.execute(f"set local statement_timeout = {STATEMENT_TIMEOUT_MS}")
+        schema = await site.graph.current(db)
+        asked = Asked(db, site.chain_id)
+        return GraphAnswer(**await answer(schema, asked, body.query, body.variables, body.operationName))

@@ -121,7 +121,7 @@ async def terms(
         price=asset.offer_price,
         fractions=fractions,
         cost=asset.offer_price * fractions,
-        nonce=await nonces.of_asset(site.rpc, asset.token, account),
+        nonce=await nonces.of_asset(db, site.rpc, asset.token, account),
         permit_nonce=await nonces.of_permit(db, site.rpc, site.chain, account),
         deadline=datetime.fromtimestamp(int(site.chain_now()) + TERMS_LIFE_S, UTC),
         asset_domain=SigningDomain(
@@ -182,5 +182,6 @@ async def portfolio(
 @router.post("/v1/assets/{asset_id}/claims", status_code=202)
 async def claim(asset_id: UUID, caller: SignedIn, db: Writer, site: Site, idempotency_key: IdempotencyKey) -> Accepted:
     """Has the caller's revenue paid to his wallet; nobody else's account can be named."""
-    sent = await revenue.claim(db, site.chain, asset_id, caller.account, idempotency_key)
+    now = datetime.fromtimestamp(site.chain_now(), UTC)
+    sent = await revenue.claim(db, site.chain, asset_id, caller.account, idempotency_key, now)
     return Accepted(outbox_id=sent)

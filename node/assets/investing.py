@@ -9,22 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
 from uuid import UUID
 
 from contracts.abi import encode_call
 from contracts.typed_data import BadSignature, Purchase, checksum, purchase_digest, recover
 from indexer.db import Connection, queries
-from node.assets.permit import TokenPermit, check_permit
+from node.assets.permit import TokenPermit, check_deadline, check_permit
 from node.assets.registry import Asset, AssetState, asset
 from node.errors import Conflict, Refused
 from node.outbox import enqueue
 from node.participants import ChainContext, WrongSigner
 
 SQL = queries(__name__)
-
-LONGEST_DEADLINE_S: Final = 3_600
-"""A purchase that could be carried out later would bind the buyer to a forgotten click."""
 
 
 class OfferExceeded(Conflict):
@@ -51,10 +47,10 @@ class BuyerNotCleared(Refused):
     code = "buyer-not-cleared"
 
 
-class DeadlineInvalid(Refused):
-    """The deadline has passed, or is too far away."""
+class CannotPay(Conflict):
+    """The wallet does not hold what the fractions cost."""
 
-    code = "deadline-invalid"
+    code = "cannot-pay"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +111,7 @@ async def buy(
 
     Raises:
         AssetNotFound, AssetState, OfferOver, OfferExceeded: of the asset.
-        BuyerNotCleared, CostAboveLimit, DeadlineInvalid, WrongSigner, PermitTooSmall: of the purchase.
+        BuyerNotCleared, CostAboveLimit, CannotPay, DeadlineInvalid, WrongSigner, PermitTooSmall: of the purchase.
     """
     # Purchases of one asset are judged one after another, so that two do not share what is left.
     await db.execute(SQL["lock_asset"], asset_id)
@@ -125,9 +121,12 @@ async def buy(
         return int(known)
     token, cost = await _offered(db, found, purchase, now)
     _check_signed(chain.chain_id, token, purchase, signature, now)
-    if not await db.fetchval(SQL["is_cleared"], chain.chain_id, purchase.buyer, now):
+    if not await is_cleared(db, chain.chain_id, purchase.buyer, now):
         raise BuyerNotCleared(f"{checksum(purchase.buyer)} is not cleared at {now.isoformat()}")
     check_permit(chain, token, permit, purchase.buyer, cost)
+    held = await db.fetchval(SQL["wallet"], chain.chain_id, chain.deployment.address("PaymentToken"), purchase.buyer)
+    if held < cost:
+        raise CannotPay(f"{checksum(purchase.buyer)} holds {held}, the fractions cost {cost}")
     fields = (purchase.buyer, purchase.fractions, purchase.max_cost, purchase.nonce, purchase.deadline)
     outbox_id = await enqueue(
         db,
@@ -166,15 +165,18 @@ async def _offered(db: Connection, found: Asset, purchase: Purchase, now: dateti
 
 
 def _check_signed(chain_id: int, token: bytes, purchase: Purchase, signature: bytes, now: datetime) -> None:
-    left_s = purchase.deadline - now.timestamp()
-    if not 0 < left_s <= LONGEST_DEADLINE_S:
-        raise DeadlineInvalid(f"deadline={purchase.deadline} must be 1 to {LONGEST_DEADLINE_S} s away, is {left_s:.0f}")
+    check_deadline(purchase.deadline, now)
     try:
         signer = recover(purchase_digest(chain_id, token, purchase), signature)
     except BadSignature as error:
         raise WrongSigner(str(error)) from error
     if signer != purchase.buyer:
         raise WrongSigner(f"signed by {checksum(signer)}, not by {checksum(purchase.buyer)}")
+
+
+async def is_cleared(db: Connection, chain_id: int, account: bytes, now: datetime) -> bool:
+    """Whether the registry lets an account hold fractions."""
+    return bool(await db.fetchval(SQL["is_cleared"], chain_id, account, now))
 
 
 async def investments(

@@ -10,13 +10,19 @@ select exists (
     where chain_id = $1 and account = $2 and kyc_until >= $3 and flags & 4 = 0
 );
 
--- on_their_way -- fractions of purchases that are sent and not mirrored yet
+-- on_their_way -- fractions of purchases that are sent and not mirrored yet; one that waits is not believed for long
 select coalesce(sum(p.fractions), 0) from assets.purchases p join wallet.outbox o on o.id = p.outbox_id
-where p.asset_id = $1 and o.state <> 'failed' and (
-    o.state <> 'final' and not exists (
-        select from blockchain.asset_purchases b where b.transaction_hash = o.transaction_hash
-    )
+where p.asset_id = $1 and (
+    o.state in ('signed', 'sent', 'mined') or o.state = 'queued' and p.asked_at > clock_timestamp() - interval '15 s'
+) and not exists (
+    select from blockchain.asset_purchases b
+    where b.transaction_hash = o.transaction_hash or b.transaction_hash = any (o.replaced_hashes)
 );
+
+-- wallet -- payment token units that an account holds outside of the vault
+select coalesce((
+    select balance from blockchain.token_balances where chain_id = $1 and token = $2 and account = $3
+), 0);
 
 -- asked -- a purchase was passed on
 insert into assets.purchases (outbox_id, asset_id, buyer, fractions, max_cost, nonce, deadline)
@@ -63,7 +69,7 @@ with moves as materialized (
 )
 select a.id as asset_id, t.token, a.name, t.symbol, mine.fractions, t.supply, coalesce(bought.cost, 0) as invested,
     coalesce(claims.amount, 0) as claimed,
-    floor(coalesce(earned.units, 0) / 1152921504606846976) + coalesce(forced.amount, 0) - coalesce(claims.amount, 0)
+    div(coalesce(earned.units, 0), 1152921504606846976) + coalesce(forced.amount, 0) - coalesce(claims.amount, 0)
         as claimable,
     last.price as last_price
 from mine

@@ -1,6 +1,8 @@
 """ERC-2612 permits of the payment token, given to an asset's token."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 
 from contracts.typed_data import (
     PAYMENT_TOKEN_NAME,
@@ -13,11 +15,20 @@ from contracts.typed_data import (
 from node.errors import Refused
 from node.participants import ChainContext, WrongSigner
 
+LONGEST_DEADLINE_S: Final = 3_600
+"""What could be carried out later would bind its signer to a forgotten click."""
+
 
 class PermitTooSmall(Refused):
     """The permit does not cover what is to be paid."""
 
     code = "permit-too-small"
+
+
+class DeadlineInvalid(Refused):
+    """The deadline has passed, or is too far away."""
+
+    code = "deadline-invalid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +46,13 @@ class TokenPermit:
         if not self.value:
             return 0, 0, 0, bytes(32), bytes(32)
         return self.value, self.deadline, self.signature[64], self.signature[:32], self.signature[32:64]
+
+
+def check_deadline(deadline: int, now: datetime) -> None:
+    """Raises DeadlineInvalid unless what is signed can be carried out now and not for long."""
+    left_s = deadline - now.timestamp()
+    if not 0 < left_s <= LONGEST_DEADLINE_S:
+        raise DeadlineInvalid(f"deadline={deadline} must be 1 to {LONGEST_DEADLINE_S} s away, is {left_s:.0f}")
 
 
 def check_permit(chain: ChainContext, token: bytes, permit: TokenPermit, owner: bytes, amount: int) -> None:

@@ -16,6 +16,7 @@ from eth_hash.auto import keccak
 
 from contracts.abi import encode_call
 from indexer.db import Connection, queries
+from node import outbox
 from node.assets import news
 from node.assets.news import Changed
 from node.errors import Conflict, NotFound
@@ -138,7 +139,8 @@ async def register(db: Connection, new: NewAsset) -> UUID:
 
 
 async def tokenise(db: Connection, chain: ChainContext, asset_id: UUID, root: bytes, uri: str) -> int:
-    """Asks for the asset's token, with its papers as they stand; asked again it finds the first request.
+    """Asks for the asset's token, with its papers as they stand; asked again it finds the first request, which is sent
+    once more where it failed.
 
     Raises:
         AssetNotFound: there is none.
@@ -150,6 +152,8 @@ async def tokenise(db: Connection, chain: ChainContext, asset_id: UUID, root: by
     if row["status"] not in ("pending", "tokenising"):
         raise AssetState(f"asset {asset_id} is {row['status']}, and is tokenised once")
     if row["outbox_id"] is not None:
+        if row["outbox_state"] == "failed":
+            await outbox.retry(db, row["outbox_id"])
         return int(row["outbox_id"])
     creation = (
         row["token_id"],
@@ -184,7 +188,8 @@ async def set_status(db: Connection, asset_id: UUID, status: str) -> None:
         raise AssetNotFound(f"no asset {asset_id}")
     if row["status"] == status:
         return
-    if status not in NEXT.get(row["status"], frozenset()):
+    was_refused = row["status"] == "tokenising" and row["outbox_state"] == "failed"
+    if status not in NEXT.get("pending" if was_refused else row["status"], frozenset()):
         raise AssetState(f"asset {asset_id} is {row['status']} and cannot become {status}")
     await db.execute(SQL["set_status"], asset_id, status)
     await news.happened(db, asset_id, "status", status=status)

@@ -4,7 +4,8 @@ insert into assets.assets (
 ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning id;
 
 -- lock -- one asset, for a change
-select id, token_id, status, owner, plant_id, supply, name, symbol, outbox_id from assets.assets where id = $1 for update;
+select a.id, a.token_id, a.status, a.owner, a.plant_id, a.supply, a.name, a.symbol, a.outbox_id, o.state as outbox_state
+from assets.assets a left join wallet.outbox o on o.id = a.outbox_id where a.id = $1 for update of a;
 
 -- tokenising -- its token was asked for
 update assets.assets set status = 'tokenising', outbox_id = $2 where id = $1;
@@ -17,7 +18,7 @@ update assets.assets a
 set status = case when a.status = 'tokenising' then 'active' else 'tokenising' end
 where (a.status = 'tokenising') = exists (
     select from blockchain.asset_tokens t where t.chain_id = $1 and t.asset_id = a.token_id
-) and a.status in ('tokenising', 'active', 'suspended')
+) and a.status in ('tokenising', 'active')
 returning a.id, a.status;
 
 -- asset -- one, with what the chain says of it

@@ -1,6 +1,7 @@
 """Revenue of a plant: what its meters sold in a period, reviewed, paid in by the owner, claimed by the holders.
 
-A distribution is computed from settled slots alone, so anyone with the ledger finds the same amount. The owner pays it
+A distribution is computed from settled slots alone, so anyone with the ledger finds the same amount. A plant has an
+account of its own: what one account buys for a home and sells for a plant cannot be told apart. The owner pays it
 in with one signature (EIP-712) and a permit; from then on the token shares it, and the mirrored chain says so. Money
 in payment token units, rounded down once for the period.
 """
@@ -18,8 +19,9 @@ from contracts.typed_data import BadSignature, RevenueDeposit, checksum, recover
 from contracts.units import NANO_PER_CASH
 from indexer.db import Connection, queries
 from node.assets import news
+from node.assets.investing import is_cleared, portfolio
 from node.assets.news import Changed
-from node.assets.permit import TokenPermit, check_permit
+from node.assets.permit import TokenPermit, check_deadline, check_permit
 from node.assets.registry import AssetState, asset
 from node.errors import Conflict, NotFound, Refused
 from node.outbox import enqueue
@@ -54,6 +56,18 @@ class PeriodOpen(Conflict):
     code = "period-open"
 
 
+class AccountShared(Conflict):
+    """The account that owns the plant's meters has others too, or the plant has several owners."""
+
+    code = "account-shared"
+
+
+class DistributionChanged(Conflict):
+    """The ledger gives another amount by now; reject the distribution and compute it again."""
+
+    code = "distribution-changed"
+
+
 class DistributionState(Conflict):
     """The distribution is in another state than this needs."""
 
@@ -66,13 +80,18 @@ class AmountDiffers(Refused):
     code = "amount-differs"
 
 
+class NothingToClaim(Conflict):
+    """The account has no revenue of this asset to be paid, or is not cleared to receive it."""
+
+    code = "nothing-to-claim"
+
+
 @dataclass(frozen=True, slots=True)
 class Revenue:
     """What a plant's meters brought in a period."""
 
     nano: int
-    """Nano-currency: sales and imbalance received, less what was paid; shared by injection where the owner's account
-    has other meters in the same slot."""
+    """Nano-currency: sales and imbalance received, less what was paid."""
     energy_wh: int
     """Fed in."""
     sold_wh: int
@@ -117,7 +136,14 @@ def name_of(distribution_id: UUID) -> bytes:
 
 
 async def revenue(db: Connection, plant_id: str, start: date, end: date) -> Revenue:
-    """What the meters of a plant brought from ``start`` to the day before ``end`` (UTC)."""
+    """What a plant's account came to from ``start`` to the day before ``end`` (UTC).
+
+    Raises:
+        AccountShared: that is not the plant's alone.
+    """
+    owners = await db.fetch(SQL["owners"], plant_id)
+    if len(owners) > 1 or any(row["is_shared"] for row in owners):
+        raise AccountShared(f"plant {plant_id!r}: meters of {len(owners)} accounts, or accounts with other meters")
     row = await db.fetchrow(SQL["revenue"], plant_id, _midnight(start), _midnight(end))
     assert row is not None
     return Revenue(int(row["nano"]), int(row["energy_wh"]), int(row["sold_wh"]), row["slots"], row["open_slots"])
@@ -129,6 +155,7 @@ async def propose(db: Connection, chain_id: int, asset_id: UUID, start: date, en
     Raises:
         AssetNotFound, AssetState: of the asset.
         PeriodInvalid, PeriodTaken: of the period.
+        AccountShared: of the plant's meters.
     """
     found = await asset(db, chain_id, asset_id)
     if found.token is None:
@@ -149,15 +176,20 @@ async def approve(db: Connection, distribution_id: UUID, by: bytes) -> None:
 
     Raises:
         DistributionNotFound: there is none.
-        PeriodOpen: a slot of the period was not settled when it was computed: reject it and compute it again.
+        PeriodOpen: a slot of the period is not final yet.
+        DistributionChanged: it would come to another amount now.
         DistributionState: it was rejected.
     """
     row = await _locked(db, distribution_id)
-    if row["open_slots"]:
-        raise PeriodOpen(f"{row['open_slots']} slots from {row['period_start']} to {row['period_end']} are not settled")
-    if row["status"] in ("pending", "rejected"):
-        _require(row, "pending")
-        await db.execute(SQL["approve"], distribution_id, by)
+    if row["status"] not in ("pending", "rejected"):
+        return
+    _require(row, "pending")
+    now = await revenue(db, row["plant_id"], row["period_start"], row["period_end"])
+    if now.open_slots:
+        raise PeriodOpen(f"{now.open_slots} slots from {row['period_start']} to {row['period_end']} are not final")
+    if now.amount_down != row["amount"]:
+        raise DistributionChanged(f"computed were {row['amount']}, it is {now.amount_down} by now")
+    await db.execute(SQL["approve"], distribution_id, by)
 
 
 async def reject(db: Connection, distribution_id: UUID, by: bytes) -> None:
@@ -180,12 +212,13 @@ async def deposit(
     signed: RevenueDeposit,
     signature: bytes,
     permit: TokenPermit,
+    now: datetime,
 ) -> int:
     """Passes the owner's signed payment on; returns the outbox number. Asked again it finds the first.
 
     Raises:
         DistributionNotFound, DistributionState: of the distribution.
-        WrongSigner, PermitTooSmall, AmountDiffers: of the payment.
+        WrongSigner, PermitTooSmall, AmountDiffers, DeadlineInvalid: of the payment.
     """
     row = await _locked(db, distribution_id)
     if row["status"] in ("submitted", "distributed"):
@@ -201,13 +234,14 @@ async def deposit(
         signer = recover(revenue_deposit_digest(chain.chain_id, found.token, signed), signature)
     except BadSignature as error:
         raise WrongSigner(str(error)) from error
-    if signer != signed.depositor:
-        raise WrongSigner(f"signed by {checksum(signer)}, not by {checksum(signed.depositor)}")
+    if signer != signed.depositor or signer != found.owner:
+        raise WrongSigner(f"signed by {checksum(signer)}, not by the asset's owner {checksum(found.owner)}")
+    check_deadline(signed.deadline, now)
     check_permit(chain, found.token, permit, signed.depositor, amount)
     fields = (signed.depositor, signed.amount, signed.distribution_id, signed.deadline)
     outbox_id = await enqueue(
         db,
-        key=f"distribution:{distribution_id}:{signed.deadline}",
+        key=f"distribution:{signed.depositor.hex()}:{distribution_id}:{signed.deadline}",
         kind="deposit_revenue",
         sender=chain.operator,
         target=found.token,
@@ -217,18 +251,30 @@ async def deposit(
     return outbox_id
 
 
-async def claim(db: Connection, chain: ChainContext, asset_id: UUID, account: bytes, request_id: str) -> int:
-    """Asks for an account's revenue to be paid to it; returns the outbox number.
+async def claim(
+    db: Connection, chain: ChainContext, asset_id: UUID, account: bytes, request_id: str, now: datetime
+) -> int:
+    """Asks for an account's revenue to be paid to it; returns the outbox number. While one claim is under way, another
+    finds it: the gas is the operator's.
 
     Raises:
         AssetNotFound, AssetState: of the asset.
+        NothingToClaim: of the account.
     """
     found = await asset(db, chain.chain_id, asset_id)
     if found.token is None:
         raise AssetState(f"asset {asset_id} is not on chain")
+    await db.execute(SQL["lock_claims"], found.token + account)
+    claims = f"claim:{found.token.hex()}:{account.hex()}:"
+    under_way = await db.fetchval(SQL["claim_under_way"], claims + "%", chain.chain_id)
+    if under_way is not None:
+        return int(under_way)
+    due = sum(item.claimable for item in await portfolio(db, chain.chain_id, account) if item.asset_id == asset_id)
+    if due <= 0 or not await is_cleared(db, chain.chain_id, account, now):
+        raise NothingToClaim(f"{checksum(account)} has {max(0, due)} to claim of asset {asset_id}")
     return await enqueue(
         db,
-        key=f"claim:{found.token.hex()}:{account.hex()}:{request_id}",
+        key=claims + request_id,
         kind="claim_revenue",
         sender=chain.operator,
         target=found.token,

@@ -1,39 +1,42 @@
--- revenue -- of the meters of a plant ($1) in settled slots of a period ($2, $3); the newest version of each slot counts
-with plant as (
-    select meter_id, owner, zone from telemetry.meters where plant_id = $1
+-- owners -- whose the meters of a plant are, and whether these accounts have meters beside it in these zones
+select m.owner, bool_or(other.meter_id is not null) as is_shared
+from telemetry.meters m
+left join telemetry.meters other
+    on other.owner = m.owner and other.plant_id is distinct from m.plant_id and other.kind <> 'feeder'
+where m.plant_id = $1
+group by m.owner;
+
+-- revenue -- what the account of a plant ($1) came to in settled slots of a period ($2, $3); a slot's newest settled version
+with zones as (
+    select array_agg(distinct zone) as all, (array_agg(owner))[1] as owner from telemetry.meters where plant_id = $1
 ), slots as (
-    select distinct on (s.zone, s.delivery_start) s.settlement_id, s.zone, s.zones, s.delivery_start, s.version, s.state
-    from trading.settlements s
-    where s.delivery_start >= $2 and s.delivery_start < $3
+    select distinct on (s.zone, s.delivery_start) s.settlement_id, s.final_at
+    from trading.settlements s, zones
+    where s.delivery_start >= $2 and s.delivery_start < $3 and s.zones && zones.all and s.state = 'settled'
     order by s.zone, s.delivery_start, s.version desc
-), metered as (
-    select s.settlement_id, p.owner, sum(e.export_wh) as energy_wh
-    from slots s
-    join telemetry.slot_energy e on e.delivery_start = s.delivery_start and e.version = s.version
-    join plant p on p.meter_id = e.meter_id
-    where s.state = 'settled'
-    group by s.settlement_id, p.owner
-), shares as (
-    select m.energy_wh, a.sold_wh, a.injection_wh,
-        (a.trade_money_nano + a.imbalance_money_nano - a.grid_fee_nano - a.rent_nano)::numeric as nano
-    from metered m
-    join trading.settlement_accounts a on a.settlement_id = m.settlement_id and a.account = m.owner
 )
 select
-    -- An account with other meters beside the plant's: by injection, rounded down in every slot.
-    coalesce(sum(case
-        when injection_wh = energy_wh or injection_wh = 0 then nano else floor(nano * energy_wh / injection_wh)
-    end), 0) as nano,
-    coalesce(sum(energy_wh), 0)::bigint as energy_wh,
-    coalesce(sum(case
-        when injection_wh = energy_wh or injection_wh = 0 then sold_wh else sold_wh * energy_wh / injection_wh
-    end), 0)::bigint as sold_wh,
-    count(*)::integer as slots,
+    coalesce(sum(a.trade_money_nano + a.imbalance_money_nano - a.grid_fee_nano - a.rent_nano), 0)::numeric as nano,
+    coalesce(sum(a.injection_wh), 0)::bigint as energy_wh,
+    coalesce(sum(a.sold_wh), 0)::bigint as sold_wh,
+    count(a.settlement_id)::integer as slots,
     (
-        select count(*) from slots s
-        where s.state not in ('settled', 'failed') and s.zones && array(select zone from plant)
+        -- A later version may still change it: not final, on its way to the chain, or not computed at all.
+        select count(*) from (
+            select a.zone, a.delivery_start from trading.auctions a, zones
+            where a.zone = any (zones.all) and a.delivery_start >= $2 and a.delivery_start < $3 and not a.is_computed
+            union
+            select s.zone, s.delivery_start from trading.settlements s, zones
+            where s.zones && zones.all and s.delivery_start >= $2 and s.delivery_start < $3
+              and (s.state not in ('settled', 'failed') or s.final_at is null)
+              and not exists (
+                  select from trading.settlements later
+                  where later.zone = s.zone and later.delivery_start = s.delivery_start and later.version > s.version
+              )
+        ) open
     )::integer as open_slots
-from shares;
+from slots cross join zones
+left join trading.settlement_accounts a on a.settlement_id = slots.settlement_id and a.account = zones.owner;
 
 -- propose -- a period's revenue, to be reviewed
 insert into assets.revenue_distributions (
@@ -41,8 +44,21 @@ insert into assets.revenue_distributions (
 ) values ($1, $2, $3, $4, $5, $6, $7, $8) returning id;
 
 -- lock -- one distribution, for a change
-select id, asset_id, period_start, period_end, amount, status, open_slots, outbox_id
-from assets.revenue_distributions where id = $1 for update;
+select d.id, d.asset_id, a.plant_id, d.period_start, d.period_end, d.amount, d.status, d.outbox_id
+from assets.revenue_distributions d join assets.assets a on a.id = d.asset_id where d.id = $1 for update of d;
+
+-- lock_claims -- one account's claims of one asset are asked for one after another
+select pg_advisory_xact_lock(hashtextextended(encode($1::bytea, 'hex'), 0));
+
+-- claim_under_way -- a claim that is sent, or mined in a block that is not mirrored yet
+select id from wallet.outbox
+where kind = 'claim_revenue' and key like $1 and (
+    state in ('queued', 'signed', 'sent')
+    or state = 'mined' and block_number > coalesce((
+        select block_number from blockchain.cursors where chain_id = $2 and stream = 'main'
+    ), -1)
+)
+order by id desc limit 1;
 
 -- approve -- it may be paid in
 update assets.revenue_distributions set status = 'approved', approved_by = $2 where id = $1;

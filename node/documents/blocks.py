@@ -41,8 +41,8 @@ class Blocks(Protocol):
             BlockAltered: what is there is something else.
         """
 
-    async def pin(self, root: Cid) -> None:
-        """Says that the whole tree below ``root`` is to be kept."""
+    async def pin(self, root: Cid, *, recursive: bool = True) -> None:
+        """Says that the whole tree below ``root`` is to be kept; not ``recursive``: that one block."""
 
     async def close(self) -> None:
         """Gives back what the store has open."""
@@ -70,7 +70,7 @@ class FolderBlocks:
             raise BlockAltered(f"block {cid} in {self._folder} has {len(block)} bytes that it does not name")
         return block
 
-    async def pin(self, root: Cid) -> None:
+    async def pin(self, root: Cid, *, recursive: bool = True) -> None:
         """Everything put is kept until ``sweep``."""
 
     async def close(self) -> None:

@@ -56,8 +56,9 @@ class KuboBlocks:
             raise BlockAltered(f"the IPFS node answered {len(block)} bytes for {cid} that it does not name")
         return block
 
-    async def pin(self, root: Cid) -> None:
-        answer = await self._call("pin/add", {"arg": str(root), "recursive": "true"}, timeout_s=PIN_TIMEOUT_S)
+    async def pin(self, root: Cid, *, recursive: bool = True) -> None:
+        parameters: dict[str, str | list[str]] = {"arg": str(root), "recursive": "true" if recursive else "false"}
+        answer = await self._call("pin/add", parameters, timeout_s=PIN_TIMEOUT_S)
         if root.digest not in {Cid.parse(text).digest for text in answer.json().get("Pins") or ()}:
             raise KuboRefused(f"the node did not pin {root}: {answer.text[:200]}")
 

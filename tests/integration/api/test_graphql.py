@@ -1,9 +1,14 @@
 """The mirror over GraphQL: filters, pages, one block, and what is refused."""
 
+import base64
+import json
 from typing import Any
 
 import pytest
+from graphql import get_introspection_query
 
+from api.graphql import relations
+from api.graphql.statements import select
 from contracts.abi import ARTIFACTS, artifact
 from contracts.typed_data import checksum
 from indexer import facts
@@ -38,6 +43,10 @@ async def ledger(market: Market) -> Market:
             )
     await db.close()
     return market
+
+
+def cursor(*parts: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
 
 
 async def ask(market: Market, query: str, **variables: Any) -> Any:
@@ -96,19 +105,21 @@ async def test_fragments_and_aliases__ask_for_the_same_columns(ledger: Market) -
     assert item["emitter"] == checksum(TOKEN)
 
 
-async def test_schema__introspected__has_every_table_of_the_mirror(ledger: Market) -> None:
+async def test_schema__introspected__has_events_and_state_and_none_of_the_indexers_books(ledger: Market) -> None:
     answer = await ask(ledger, "{ __schema { queryType { fields { name } } } }")
     names = {field["name"] for field in answer["data"]["__schema"]["queryType"]["fields"]}
     assert {"_meta", "blocks", "accountBalances", "settledOrders", "assetTokenRevenueDeposited"} <= names
+    assert not names & {"cursors", "sources", "streams", "streamBlocks", "followerSources", "projectionVersions"}
+    assert {relations.camel(table) for table in relations.STATES} <= names
 
 
 async def test_schema__a_table_more__is_asked_for_without_a_restart(ledger: Market) -> None:
-    missing = await ask(ledger, "{ laterThing { items { number } } }")
+    missing = await ask(ledger, "{ laterThingHappened { items { number } } }")
     assert "errors" in missing
     await ledger.execute(
-        "create table blockchain.later_thing (chain_id bigint, number bigint, primary key (chain_id, number))"
+        "create table blockchain.fact_later_thing_happened (chain_id bigint, number bigint, primary key (chain_id, number))"
     )
-    assert (await ask(ledger, "{ laterThing { items { number } } }"))["data"] == {"laterThing": {"items": []}}
+    assert (await ask(ledger, "{ laterThingHappened { items { number } } }"))["data"] == {"laterThingHappened": {"items": []}}
 
 
 async def test_schema__a_table_that_became_a_view__is_asked_for_as_before(ledger: Market) -> None:
@@ -130,7 +141,20 @@ async def test_schema__a_table_that_became_a_view__is_asked_for_as_before(ledger
             "query-too-large",
         ),
         ('{ blocks(after: "bm9uZQ") { items { number } } }', "cursor-invalid"),
-        ("{ blocks(where: { number_gt: null }) { items { number } } }", "query-too-large"),
+        ("{ blocks(where: { number_gt: null }) { items { number } } }", "field-invalid"),
+        ("{ blocks(where: { number_in: null }) { items { number } } }", "field-invalid"),
+        ("{ blocks(where: { AND: null }) { items { number } } }", "field-invalid"),
+        ("{ blocks(where: { OR: null }) { items { number } } }", "field-invalid"),
+        ('{ blocks(where: { number: "9223372036854775808" }) { items { number } } }', "field-invalid"),
+        ('{ blocks(where: { number_in: ["1", "-9223372036854775809"] }) { items { number } } }', "field-invalid"),
+        ('{ smartContracts(where: { name: "a\\u0000" }) { items { name } } }', "field-invalid"),
+        ("{ blocks(limit: null) { items { number } } }", None),
+        ("{ blocks(order: null) { items { number } } }", None),
+        (f'{{ blocks(after: "{cursor("blocks", "1e1000000")}") {{ items {{ number }} }} }}', "cursor-invalid"),
+        (f'{{ blocks(after: "{cursor("blocks", 5)}") {{ items {{ number }} }} }}', "cursor-invalid"),
+        (f'{{ blocks(after: "{cursor("blocks", "9" * 60)}") {{ items {{ number }} }} }}', "field-invalid"),
+        ("{ blocks(where: " + "{ AND: [" * 300 + "] }" * 300 + ") { items { number } } }", "query-too-large"),
+        ("{ blocks(limit: 1000) { items { " + "number hash " * 30 + "} } }", "query-too-large"),
         ("{ nothing }", None),
         ("mutation { blocks { items { number } } }", None),
         ("{ " + "a " * 3_000 + "}", None),
@@ -143,6 +167,7 @@ async def test_question__out_of_bounds__is_refused_in_words(ledger: Market, quer
     (error, *_) = answer["errors"]
     assert error["message"]
     assert "Traceback" not in str(answer)
+    assert "a fault of ours" not in str(answer)
     if code is not None:
         assert error["extensions"]["code"] == code
 
@@ -151,3 +176,36 @@ async def test_filter__more_conditions_than_fifty__is_refused(ledger: Market) ->
     where = "{ OR: [" + "{ number: 1 } " * 60 + "] }"
     answer = await ask(ledger, f"{{ blocks(where: {where}) {{ items {{ number }} }} }}")
     assert answer["errors"][0]["extensions"]["code"] == "query-too-large"
+
+
+async def test_question__a_bad_field_beside_a_good_one__costs_it_nothing(ledger: Market) -> None:
+    answer = await ask(
+        ledger, '{ a: smartContracts(where: { name: "\\u0000" }) { items { name } } b: blocks { items { number } } }'
+    )
+    assert len(answer["errors"]) == 1
+    nothing = {"where": {"blockTime": "0001-01-01T00:00:00+14:00"}}
+    query = "query ($where: PaymentTokenTransferFilter) { paymentTokenTransfer(where: $where) { items { value } } }"
+    assert "a fault of ours" not in str(await ask(ledger, query, **nothing))
+
+
+async def test_schema__introspected_as_tools_do__is_told_whole(ledger: Market) -> None:
+    answer = await ask(ledger, get_introspection_query())
+    assert "errors" not in answer
+    assert len(answer["data"]["__schema"]["types"]) > 100
+
+
+async def test_page__by_a_whole_number__uses_the_key(ledger: Market) -> None:
+    """Compared as numeric, a bigint key is read from end to end."""
+    db = await connect(ledger.database_url)
+    try:
+        told = {relation.table: relation for relation in await relations.relations(db)}
+        text, values = select(
+            told["blocks"], told["blocks"].key, CHAIN_ID, {"number_gt": 5}, descending=True, after=[90], limit=5
+        )
+        await db.execute("set enable_seqscan = off")
+        plan = "\n".join(row[0] for row in await db.fetch("explain " + text, *values))
+    finally:
+        await db.close()
+    assert "Index Cond" in plan and "numeric" not in plan
+    (condition,) = [line for line in plan.splitlines() if "Index Cond" in line]
+    assert condition.count("number") >= 2

@@ -44,8 +44,8 @@ async def populate(db: Connection) -> dict[str, str]:
     for number, name in enumerate(("hill", "roof"), 1):
         found[name] = str(
             await db.fetchval(
-                "insert into assets.assets (owner, plant_id, name, symbol, supply) values ($1, $2::text, $2::text, 'SUN', 100)"
-                " returning id",
+                "insert into assets.assets (owner, plant_id, name, symbol, supply)"
+                " values ($1, $2::text, $2::text, 'SUN', 100) returning id",
                 ALICE,
                 name,
             )

@@ -32,7 +32,7 @@ class MemoryBlocks:
             raise BlockAltered
         return self.kept[cid]
 
-    async def pin(self, root: Cid) -> None:
+    async def pin(self, root: Cid, *, recursive: bool = True) -> None:
         self.pinned.append(root)
 
     async def close(self) -> None:

@@ -45,6 +45,13 @@ def test_config__faulty_setting__is_named(name: str, value: str) -> None:
         ApiConfig.from_environment(COMPLETE | {name: value})
 
 
+def test_config__ipfs_without_a_folder__is_refused() -> None:
+    shared = COMPLETE | {"IPFS_API_URL": "http://127.0.0.1:5001"}
+    with pytest.raises(ConfigError, match="legal papers stay on this machine"):
+        ApiConfig.from_environment(shared)
+    assert ApiConfig.from_environment(shared | {"GRIDTRACE_DOCUMENTS_DIR": "/x"}).ipfs_api_url
+
+
 def test_config__devnet_on_another_chain__is_refused() -> None:
     assert ApiConfig.from_environment(COMPLETE | {"GRIDTRACE_DEVNET": "1"}).devnet
     with pytest.raises(ConfigError, match="chain 100 is no development chain"):

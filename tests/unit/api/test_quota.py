@@ -84,6 +84,9 @@ async def test_take__time_passes__the_purse_fills_up_to_the_quota() -> None:
         ("/v1/markets/1/candles", 5),
         ("/v1/markets/1/book", 1),
         ("/v1/ledger/reconcile", 20),
+        ("/v1/ledger/events/12-7/proof", 20),
+        ("/v1/ledger/events", 1),
+        ("/v1/graphql", 20),
     ],
 )
 def test_cost__of_a_path__weighs_what_it_does(path: str, tokens: int) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from scripts.proof import coverage, mutants, mutation, slither
-from scripts.proof.result import Result
+from scripts.proof.result import ROOT, Result
 
 
 def finding(check: str, impact: str, contract: str, function: str) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def test_coverage_judge__half_of_the_branches__is_a_finding() -> None:
 
 def test_coverage_judge__assembly__is_left_out_and_counted() -> None:
     path = "contracts/src/market/SignedOrders.sol"
-    (inside, *_) = coverage.assembly_lines((coverage.ROOT / path).read_text())
+    (inside, *_) = coverage.assembly_lines((ROOT / path).read_text())
     file = coverage.File({1: 1, inside: 0}, {(1, "0.0"): 1, (inside, "0.0"): 0, (inside, "0.1"): 2})
     result = coverage.judge({path: file}, Result("coverage"))
     assert result.ok
@@ -57,7 +57,7 @@ def test_coverage_judge__assembly__is_left_out_and_counted() -> None:
 
 
 def test_mutation_concerns__every_mutated_source__has_test_files() -> None:
-    root = mutation.ROOT
+    root = ROOT
     for path in mutants.own_sources(root):
         folder, _, pattern = mutation.tests_of(path).rpartition("/")
         names = [pattern]

@@ -56,7 +56,7 @@ async def listed(stage: Stage, folder: Path, fractions: int = 600) -> Asset:
     async with transaction(stage.pool) as db:
         asset_id = await registry.register(db, SOLAR)
         await papers.attach(db, asset_id, "legal", "deed.pdf", file, SOLAR.owner)
-        root = await papers.publish(blocks, await papers.papers(db, asset_id))
+        root = await papers.publish(papers.Shelves(blocks, blocks), await papers.papers(db, asset_id))
         sent = await registry.tokenise(db, stage.chain, asset_id, root.digest, papers.uri(root))
         assert await registry.tokenise(db, stage.chain, asset_id, root.digest, papers.uri(root)) == sent
     await stage.mined(sent)
@@ -93,7 +93,7 @@ async def pay_in(stage: Stage, asset: Asset, distribution_id: UUID, amount: int)
     signature = sign(revenue_deposit_digest(CHAIN_ID, asset.token, signed), OWNER)
     permit = stage.permit(OWNER, asset.token, amount, deadline)
     async with transaction(stage.pool) as db:
-        return await revenue.deposit(db, stage.chain, distribution_id, signed, signature, permit)
+        return await revenue.deposit(db, stage.chain, distribution_id, signed, signature, permit, datetime.now(UTC))
 
 
 def pay_in_fields(stage: Stage, token: bytes, distribution_id: str, amount: int) -> dict[str, Any]:
@@ -131,9 +131,10 @@ async def settled_day(stage: Stage, day: datetime, nano: int, state: str = "sett
         )
         settlement = await db.fetchval(
             "insert into trading.settlements (zone, zones, delivery_start, version, state, trades, traded_wh,"
-            " delivered_wh, imbalance_wh, grid_exchange_wh, price_local_per_kwh, price_long_per_kwh, price_short_per_kwh,"
-            " grid_fee_nano, residue_nano, readings_root, result_hash)"
-            " values (1, '{1}', $1, 0, $2, 1, 4000, 4000, 1000, 0, 1, 1, 1, 0, 0, $3, $3) returning settlement_id",
+            " delivered_wh, imbalance_wh, grid_exchange_wh, price_local_per_kwh, price_long_per_kwh,"
+            " price_short_per_kwh, grid_fee_nano, residue_nano, readings_root, result_hash, final_at)"
+            " values (1, '{1}', $1, 0, $2, 1, 4000, 4000, 1000, 0, 1, 1, 1, 0, 0, $3, $3, now())"
+            " returning settlement_id",
             day,
             state,
             bytes(32),
@@ -191,8 +192,13 @@ async def test_asset__sold_and_paid_out__to_the_unit_and_as_the_contract_says(st
         assert position.claimable == stage.ask("AssetToken", asset.token, "claimable", address_of(key)) > 0
 
     async with transaction(stage.pool) as db:
-        claimed = await revenue.claim(db, stage.chain, asset.id, address_of(ALICE), "first")
+        claimed = await revenue.claim(db, stage.chain, asset.id, address_of(ALICE), "first", datetime.now(UTC))
+        again = await revenue.claim(db, stage.chain, asset.id, address_of(ALICE), "again", datetime.now(UTC))
+        assert again == claimed
     await stage.mined(claimed)
+    with pytest.raises(revenue.NothingToClaim):
+        async with transaction(stage.pool) as db:
+            await revenue.claim(db, stage.chain, asset.id, address_of(ALICE), "more", datetime.now(UTC))
     async with stage.pool.acquire() as db:
         (position,) = await investing.portfolio(db, CHAIN_ID, address_of(ALICE))
         table = await investing.cap_table(db, CHAIN_ID, asset.token, SUPPLY, None)

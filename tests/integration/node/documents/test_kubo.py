@@ -34,6 +34,7 @@ class Kubo:
     def __init__(self) -> None:
         self.blocks: dict[bytes, bytes] = {}
         self.paths: dict[str, str] = {}
+        self.pins: dict[str, str] = {}
         self.alter: Callable[[str, dict[str, object]], dict[str, object]] = lambda _, answer: answer
         self.dead = False
 
@@ -66,6 +67,7 @@ class Kubo:
         return self.blocks[cid.digest]
 
     def _pin_add(self, query: dict[str, list[str]], _: bytes) -> dict[str, object]:
+        self.pins[query["arg"][0]] = query["recursive"][0]
         return {"Pins": query["arg"]}
 
     def _files_mkdir(self, query: dict[str, list[str]], _: bytes) -> bytes:
