@@ -1,6 +1,7 @@
 """What a route may ask for: the open services, a database connection, who is calling; and who may call it."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
@@ -106,12 +107,19 @@ Documents = Annotated[Any, Depends(_documents)]
 Sealing = Annotated[Box, Depends(_sealing)]
 
 
-async def _reader(site: Site) -> AsyncIterator[Connection]:
-    """One snapshot for all reads of a request, so that everything an answer says holds at the same block."""
+@asynccontextmanager
+async def snapshot(site: Services) -> AsyncIterator[Connection]:
+    """One state of the database for all reads within; for routes that then ask elsewhere, holding no connection."""
     async with (
         site.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as db,
         db.transaction(isolation="repeatable_read", readonly=True),
     ):
+        yield db
+
+
+async def _reader(site: Site) -> AsyncIterator[Connection]:
+    """One snapshot for all reads of a request, so that everything an answer says holds at the same block."""
+    async with snapshot(site) as db:
         yield db
 
 
@@ -171,14 +179,27 @@ async def admin(found: Annotated[Caller, Depends(signed_in)]) -> Caller:
     return found
 
 
+async def in_person(found: Annotated[Caller, Depends(signed_in)]) -> Caller:
+    """Who has signed in himself: a key in the hands of a program does not reach what is personal."""
+    if found.scopes is not None:
+        raise Forbidden("a key does not do this: sign in")
+    return found
+
+
 POLICIES: Final = (public, by_signature, signed_in, admin)
 SignedIn = Annotated[Caller, Depends(signed_in)]
 Admin = Annotated[Caller, Depends(admin)]
+InPerson = Annotated[Caller, Depends(in_person)]
 
 
 def operates(caller: Caller) -> bool:
     """Whether the caller may see what belongs to others."""
     return caller.role in OPERATOR_ROLES
+
+
+def manages(caller: Caller) -> bool:
+    """Whether the caller may change what belongs to others."""
+    return caller.role in ADMIN_ROLES
 
 
 def own(caller: Caller, account: bytes) -> None:

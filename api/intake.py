@@ -96,9 +96,14 @@ class Intake:
 
     async def _take(self, db: Connection, batch: Sequence[_Waiting]) -> None:
         entries = [entry for waiting in batch for entry in waiting.entries]
+        now_s = max(waiting.now_s for waiting in batch)
         try:
-            async with db.transaction():
-                answers = iter(await self._accept(db, entries, max(waiting.now_s for waiting in batch)))
+            try:
+                answers = iter(await self._write(db, entries, now_s))
+            except asyncpg.DeadlockDetectedError:
+                # Whoever we stood against goes on now: once more, nothing is in our way.
+                logger.warning("a batch of %d orders met a deadlock, taking it once more", len(entries))
+                answers = iter(await self._write(db, entries, now_s))
         except DATA_FAULTS as error:
             if len(batch) == 1:
                 self._fail(batch, error)
@@ -116,6 +121,10 @@ class Intake:
             told = [next(answers) for _ in waiting.entries]
             if not waiting.answers.done():  # its sender may have gone
                 waiting.answers.set_result(told)
+
+    async def _write(self, db: Connection, entries: Sequence[BookOrder], now_s: float) -> list[Answer]:
+        async with db.transaction():
+            return await self._accept(db, entries, now_s)
 
     def _fail(self, batch: Sequence[_Waiting], error: Exception) -> None:
         for waiting in batch:

@@ -31,7 +31,9 @@ SECURITY_HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-
+_SESSION: Final = re.compile(rb"(^|[;\s])(__Host-)?sid=")
+_PRIVATE: Final = (b"cache-control", b"private, no-store")
+_SAME_FOR_ALL: Final = "/static/"
 
 _RAW_SECURITY_HEADERS: Final = tuple(
     (name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()
@@ -51,13 +53,25 @@ def _largest_body(scope: Scope) -> int:
     return MAX_FILE_BYTES if is_file else MAX_BODY_BYTES
 
 
+def _is_personal(scope: Scope) -> bool:
+    """Whether the request says who asks, so that the answer may be for nobody else."""
+    if scope["path"].startswith(_SAME_FOR_ALL):
+        return False
+    return any(
+        name == b"authorization" or (name == b"cookie" and _SESSION.search(value)) for name, value in scope["headers"]
+    )
+
+
 def envelope_headers(trace_id: str) -> dict[str, str]:
     """What every answer carries."""
     return {"X-Trace-Id": trace_id, **SECURITY_HEADERS}
 
 
 class Envelope:
-    """Gives every request a trace id and a largest body, and every answer that id and the security headers."""
+    """Gives every request a trace id and a largest body, and every answer that id and the security headers.
+
+    An answer to somebody is kept by no cache, unless the route says otherwise.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -86,6 +100,8 @@ class Envelope:
                 headers = message["headers"] = list(message.get("headers", ()))
                 present = {name for name, _ in headers}
                 headers.append((b"x-trace-id", trace_id.encode()))
+                if b"cache-control" not in present and _is_personal(scope):
+                    headers.append(_PRIVATE)
                 headers.extend(header for header in _RAW_SECURITY_HEADERS if header[0] not in present)
             await send(message)
 

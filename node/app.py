@@ -26,7 +26,7 @@ from node.config import NodeConfig
 from node.errors import Refused
 from node.market import clearing, day_ahead, depth, gate
 from node.market.area import Area, areas
-from node.market.matching import Matcher
+from node.market.matching import Matcher, Step
 from node.market.orders import day_of
 from node.metering import collector
 from node.metering.collector import Watch
@@ -49,6 +49,7 @@ MATCH_S: Final = 5.0
 """How long one run of the matching lasts: it waits for orders by itself, and only then for its tick."""
 MARKET_CHANNEL: Final = "gridtrace_market"
 ASSETS_TICK_S: Final = 1.0
+PRODUCTION_TICK_S: Final = 5.0
 RESTART_S: Final = 1.0
 # Our chains make blocks by themselves: only they count, so that a chain that stands still refuses nothing.
 SENDING: Final = SendPolicy(refuse_after_s=None)
@@ -165,6 +166,7 @@ def jobs(node: Node) -> Sequence[Job]:
         Job("audit_slots", AUDIT_TICK_S, lambda: audit_slots(node)),
         Job("anchor_log", ANCHOR_TICK_S, lambda: anchor_log(node)),
         Job("follow_assets", ASSETS_TICK_S, lambda: follow_assets(node)),
+        Job("take_production", PRODUCTION_TICK_S, lambda: take_production(node)),
     )
 
 
@@ -182,14 +184,18 @@ async def match_orders(node: Node) -> None:
         steps = await node.matcher.follow(
             node.pool, node.clock.now_s(), lambda area, start: node.faults.contained("match_orders", area, start)
         )
-        for step in steps:
-            for channel, message in depth.news(step):
-                await node.bus.publish(channel, message)
+        await _tell_steps(node, steps)
         left_s = until_s - loop.time()
         if left_s <= 0:
             return
         with suppress(TimeoutError):
             await asyncio.wait_for(node.sequence_grew.wait(), min(left_s, TICK_S))
+
+
+async def _tell_steps(node: Node, steps: Sequence[Step]) -> None:
+    for step in steps:
+        for channel, message in depth.news(step):
+            await node.bus.publish(channel, message)
 
 
 async def hear_market(node: Node) -> None:
@@ -206,6 +212,8 @@ async def hear_market(node: Node) -> None:
 
 async def close_gates(node: Node) -> None:
     """Clears every slot whose gate has closed."""
+    # What expires at the gate does so here: a gate that adds to the sequence holds up all orders until it is closed.
+    await expire_orders(node)
     async with node.pool.acquire() as db:
         head = await read.head(db, node.chain.chain_id)
         if head is None or head.state == "backfilling":
@@ -245,10 +253,18 @@ async def _close_day_ahead(node: Node, area: Area, day: int) -> None:
 
 
 async def _close_gate(node: Node, area: Area, delivery_start: int) -> None:
+    steps: list[Step] = []
     async with transaction(node.pool) as db:
         auctions = await clearing.clear_area(
-            db, node.config.market, area, delivery_start, node.clock.now_s(), chain_id=node.chain.chain_id
+            db,
+            node.config.market,
+            area,
+            delivery_start,
+            node.clock.now_s(),
+            chain_id=node.chain.chain_id,
+            matched=steps.append,
         )
+    await _tell_steps(node, steps)
     if node.config.market.trading == "continuous":
         await node.bus.publish("book", {"area": area.name, "delivery_start": delivery_start, "closed": True})
     for auction in auctions:
@@ -321,17 +337,22 @@ async def audit_slots(node: Node) -> None:
 
 
 async def follow_assets(node: Node) -> None:
-    """Brings assets and distributions to where the mirrored chain has them, and takes down what plants produce."""
+    """Brings assets and distributions to where the mirrored chain has them."""
     if "AssetFactory" not in node.chain.deployment.addresses:
         return
     async with transaction(node.pool) as db:
         changed = await registry.follow(db, node.chain.chain_id) | await revenue.follow(db, node.chain.chain_id)
-        await production.take_readings(db)
     if changed.assets:
         async with node.pool.acquire() as db:
             await node.cache.refresh(db, node.chain.chain_id, changed.assets, changed.users)
     for asset_id in changed.assets:
         await node.bus.publish("assets", {"asset_id": str(asset_id)})
+
+
+async def take_production(node: Node) -> None:
+    """Writes down what plants produce."""
+    async with transaction(node.pool) as db:
+        await production.take_readings(db, node.clock.now())
 
 
 async def anchor_log(node: Node) -> None:

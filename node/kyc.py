@@ -13,9 +13,10 @@ from uuid import UUID
 import asyncpg
 from iso3166 import countries
 
+from contracts.typed_data import checksum
 from indexer.db import Connection, queries
 from node.errors import Conflict, NotFound, Refused
-from node.participants import ChainContext, register
+from node.participants import FROZEN_FLAG, ChainContext, register
 from node.sealing import Box
 
 SQL = queries(__name__)
@@ -41,6 +42,18 @@ class ApplicationDecided(Conflict):
     """The application has been decided; apply again to change it."""
 
     code = "application-decided"
+
+
+class ApplicationChanged(Conflict):
+    """The application is no longer the one that was looked at; look at it again."""
+
+    code = "application-changed"
+
+
+class AccountFrozen(Conflict):
+    """The account is frozen on chain; whoever froze it lifts that first."""
+
+    code = "account-frozen"
 
 
 class EmailTaken(Conflict):
@@ -111,14 +124,25 @@ async def apply(db: Connection, box: Box, user_id: UUID, application: Applicatio
 
 
 async def approve(
-    db: Connection, chain: ChainContext, user_id: UUID, by: bytes, cleared_until: datetime, request_id: str
+    db: Connection,
+    chain: ChainContext,
+    user_id: UUID,
+    by: bytes,
+    cleared_until: datetime,
+    request_id: str,
+    applied_at: datetime,
 ) -> int:
-    """Clears the applicant's account on chain; returns the outbox number.
+    """Clears the applicant's account on chain, beside the roles that it has; returns the outbox number.
+
+    ``applied_at`` is that of the application that was looked at.
 
     Raises:
-        ApplicationNotFound, ApplicationDecided.
+        ApplicationNotFound, ApplicationDecided, ApplicationChanged, AccountFrozen.
     """
-    row = await _pending(db, user_id)
+    row = await _pending(db, user_id, applied_at)
+    flags = await db.fetchval(SQL["flags"], chain.chain_id, row["wallet"]) or 0
+    if flags & FROZEN_FLAG:
+        raise AccountFrozen(f"account {checksum(row['wallet'])} is frozen")
     outbox_id = await register(
         db,
         chain,
@@ -127,18 +151,19 @@ async def approve(
         kyc_until=cleared_until,
         country=_country(row["country_code"]),
         request_id=request_id,
+        kept_flags=flags,
     )
     await db.execute(SQL["decide"], user_id, "approved", by, None, cleared_until, outbox_id)
     return outbox_id
 
 
-async def reject(db: Connection, user_id: UUID, by: bytes, reason: str) -> None:
-    """Turns an application down, and says why.
+async def reject(db: Connection, user_id: UUID, by: bytes, reason: str, applied_at: datetime) -> None:
+    """Turns an application down, and says why. ``applied_at`` is that of the application that was looked at.
 
     Raises:
-        ApplicationNotFound, ApplicationDecided.
+        ApplicationNotFound, ApplicationDecided, ApplicationChanged.
     """
-    await _pending(db, user_id)
+    await _pending(db, user_id, applied_at)
     await db.execute(SQL["decide"], user_id, "rejected", by, reason, None, None)
 
 
@@ -172,12 +197,14 @@ async def erase(db: Connection, user_id: UUID) -> None:
     await db.execute(SQL["erase_email"], user_id)
 
 
-async def _pending(db: Connection, user_id: UUID) -> asyncpg.Record:
+async def _pending(db: Connection, user_id: UUID, applied_at: datetime) -> asyncpg.Record:
     row = await db.fetchrow(SQL["lock"], user_id)
     if row is None:
         raise ApplicationNotFound(f"user {user_id} has not applied")
     if row["kyc_status"] != "pending":
         raise ApplicationDecided(f"the application of {user_id} is {row['kyc_status']}")
+    if row["applied_at"] != applied_at:
+        raise ApplicationChanged(f"user {user_id} applied at {row['applied_at']}, after {applied_at}")
     return row
 
 

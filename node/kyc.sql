@@ -13,9 +13,12 @@ on conflict (user_id) do update set
     decided_by = null, decision_reason = null, outbox_id = null;
 
 -- lock -- an application, for a decision
-select u.wallet, u.kyc_status, p.roles, p.country_code
+select u.wallet, u.kyc_status, p.roles, p.country_code, p.applied_at
 from identity.users u join identity.user_profiles p on p.user_id = u.id
-where u.id = $1 for update of u;
+where u.id = $1 for update of u, p;
+
+-- flags -- what the chain says of an account: its roles, and whether it is frozen
+select flags from blockchain.participants where chain_id = $1 and account = $2;
 
 -- decide -- what became of it
 with decided as (

@@ -1,6 +1,7 @@
 """Nonces that a wallet must sign next: asked of the chain, with what is on its way added.
 
-A permit may be used outside of this node, so only the chain can tell.
+A permit may be used outside of this node, so only the chain can tell. It is asked while no connection to the database
+is held: an answer may take seconds.
 """
 
 from typing import Final
@@ -16,16 +17,24 @@ PERMITS: Final = ("deposit", "buy_fractions", "deposit_revenue")
 """Kinds of transactions that carry a permit of the payment token."""
 
 
-async def of_asset(db: Connection, rpc: Rpc, token: bytes, account: bytes) -> int:
+async def purchases_under_way(db: Connection, token: bytes, account: bytes) -> int:
+    """How many purchases of an asset an account has on their way to the chain."""
+    return int(await db.fetchval(SQL["purchases"], f"purchase:{token.hex()}:{account.hex()}:%"))
+
+
+async def permits_under_way(db: Connection, account: bytes) -> int:
+    """How many permits of the payment token an account has on their way to the chain."""
+    return int(await db.fetchval(SQL["on_their_way"], list(PERMITS), account.hex()))
+
+
+async def of_asset(rpc: Rpc, token: bytes, account: bytes, under_way: int) -> int:
     """The nonce of an account's next purchase of an asset. Raises RpcUnavailable, RpcError."""
-    used = await _ask(rpc, "AssetToken", token, account)
-    return used + int(await db.fetchval(SQL["purchases"], f"purchase:{token.hex()}:{account.hex()}:%"))
+    return under_way + await _ask(rpc, "AssetToken", token, account)
 
 
-async def of_permit(db: Connection, rpc: Rpc, chain: ChainContext, account: bytes) -> int:
+async def of_permit(rpc: Rpc, chain: ChainContext, account: bytes, under_way: int) -> int:
     """The nonce of an account's next permit of the payment token. Raises RpcUnavailable, RpcError."""
-    used = await _ask(rpc, "PaymentToken", chain.deployment.address("PaymentToken"), account)
-    return used + int(await db.fetchval(SQL["on_their_way"], list(PERMITS), account.hex()))
+    return under_way + await _ask(rpc, "PaymentToken", chain.deployment.address("PaymentToken"), account)
 
 
 async def _ask(rpc: Rpc, contract: str, target: bytes, account: bytes) -> int:

@@ -90,8 +90,11 @@ async def register(
     kyc_until: datetime,
     country: int,
     request_id: str,
+    kept_flags: int = 0,
 ) -> int:
     """Clears an account for trading until ``kyc_until``; returns the outbox number.
+
+    ``kept_flags`` are those that it keeps beside its roles'.
 
     The same ``request_id`` is sent once; a later request with the same values is another one, since the account may
     have been changed in between.
@@ -102,7 +105,7 @@ async def register(
     unknown = sorted(set(roles) - ROLE_FLAGS.keys())
     if unknown:
         raise UnknownRole(f"unknown role {unknown[0]!r}: a participant is a producer, a consumer, or both")
-    flags = sum(ROLE_FLAGS[role] for role in set(roles))
+    flags = kept_flags | sum(ROLE_FLAGS[role] for role in set(roles))
     until_s = int(kyc_until.timestamp())
     calldata = encode_call("ParticipantRegistry", "setParticipant", account, until_s, flags, country)
     key = f"participant:{account.hex()}:{request_id}"

@@ -54,6 +54,8 @@ class _Guard:
     async def run(self) -> None:
         try:
             await self._job.run()
+        except asyncio.CancelledError:
+            return  # a job that ends with its node has not failed; APScheduler would log that it has
         except UNREACHABLE as error:
             self._tell(f"{type(error).__name__}: {error}", expected=True)
         except GridtraceError as error:

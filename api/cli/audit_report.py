@@ -11,7 +11,7 @@ import msgspec
 from contracts.addresses import Deployment
 from indexer.db import open_pool
 from indexer.errors import ConfigError
-from node.audit import log, service
+from node.audit import log, onchain, service
 from node.audit.chain import ChainReader
 from node.audit.compare import Finding
 from node.config import NodeConfig
@@ -38,7 +38,7 @@ class Checked:
 
     slots: list[CheckedSlot]
     log: list[Finding]
-    """Differences in the log of changes, which is looked at whole."""
+    """Differences in what is looked at whole: the log of changes, and batches on chain that no settlement made."""
 
     @property
     def differences(self) -> int:
@@ -69,6 +69,7 @@ async def check(config: NodeConfig, start: str | None, end: str | None) -> Check
                     CheckedSlot(zone, datetime.fromtimestamp(slot, UTC), findings) for slot, findings in slots.items()
                 ]
             changes = await log.check_log(db, config.indexer.chain_id)
+            changes += await onchain.check_numbers(db, config.indexer.chain_id)
     finally:
         await rpc.close()
     return Checked(found, changes)
@@ -98,7 +99,8 @@ def report(checked: Checked, *, as_json: bool, every: bool = False) -> str:
         said = {"slots": len(slots), "differences": differences, "checked": slots, "log": checked.log}
         return msgspec.json.encode(said).decode()
     lines = [line for slot in slots if slot.findings for line in told(slot, every=every)]
-    lines += some("log of changes", checked.log, every=every)
+    lines += some("log of changes", [found for found in checked.log if found.kind == "log"], every=every)
+    lines += some("chain", [found for found in checked.log if found.kind != "log"], every=every)
     return "\n".join([*lines, f"{len(slots)} slots recomputed, {differences} differences"])
 
 

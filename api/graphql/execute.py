@@ -43,8 +43,6 @@ async def answer(
         faults = validate(schema, document, max_errors=10)
     except GraphQLError as error:
         return {"errors": [error.formatted]}
-    except RecursionError:
-        return {"errors": [GraphQLError("nested too deeply", extensions=TOO_LARGE).formatted]}
     if faults:
         return {"errors": [error.formatted for error in faults]}
     try:

@@ -12,12 +12,36 @@ SQL = queries(__name__)
 HIDDEN: Final = frozenset({"chain_id"})
 """Every answer is of one chain."""
 STATES: Final = frozenset(
-    """
-    account_balances asset_purchases asset_tokens attested_registers blocks call_traces carbon_vintages certificates
-    chain_intervals contract_executions escrow_deals mandates meters native_transfers participants proposal_votes
-    proposals receipts registers settled_imbalances settled_orders smart_contracts staking_pools staking_positions
-    token_balances token_id_balances token_owners transactions
-    """.split()
+    {
+        "account_balances",
+        "asset_purchases",
+        "asset_tokens",
+        "attested_registers",
+        "blocks",
+        "call_traces",
+        "carbon_vintages",
+        "certificates",
+        "chain_intervals",
+        "contract_executions",
+        "escrow_deals",
+        "mandates",
+        "meters",
+        "native_transfers",
+        "participants",
+        "proposal_votes",
+        "proposals",
+        "receipts",
+        "registers",
+        "settled_imbalances",
+        "settled_orders",
+        "smart_contracts",
+        "staking_pools",
+        "staking_positions",
+        "token_balances",
+        "token_id_balances",
+        "token_owners",
+        "transactions",
+    }
 )
 """Tables that tell what the chain says. All others, but for events, are the indexer's own books."""
 FACTS: Final = "fact_"

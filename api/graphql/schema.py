@@ -29,8 +29,8 @@ from graphql import (
 from graphql.language import FieldNode
 
 from api.graphql import scalars
-from api.graphql.relations import Kind, Relation
 from api.graphql.bounds import TOO_LARGE
+from api.graphql.relations import Kind, Relation
 from api.graphql.statements import TooMuch, Unfit, select
 from indexer import read
 from indexer.db import Connection

@@ -8,8 +8,8 @@ from pydantic import Field
 from starlette.requests import Request as HttpRequest
 
 from api import auth
-from api.deps import Admin, Reader, SignedIn, Site, Writer
-from api.rest.fields import Answer, Instant, Request, Second
+from api.deps import Admin, InPerson, Reader, SignedIn, Site, Writer
+from api.rest.fields import Answer, Instant, Line, Request, Second
 from node import access
 
 router = APIRouter(tags=["auth"])
@@ -33,7 +33,7 @@ class Sessions(Answer):
 class NewKey(Request):
     """``read`` may look; ``write`` may change what is yours; ``operate`` may do what your role allows."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100)]
+    name: Annotated[Line, Field(max_length=100)]
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=3)]
     expires_at: Second
 
@@ -76,7 +76,7 @@ async def sessions(request: HttpRequest, caller: SignedIn, db: Reader, site: Sit
 
 
 @router.delete("/v1/auth/sessions/{session_id}", status_code=204)
-async def end_session(session_id: UUID, caller: SignedIn, db: Writer, site: Site) -> None:
+async def end_session(session_id: UUID, caller: InPerson, db: Writer, site: Site) -> None:
     """Ends one of one's sessions at once."""
     await access.end_session(db, caller.user_id, session_id, site.real.now())
 
@@ -89,17 +89,15 @@ async def keys(caller: SignedIn, db: Reader, site: Site) -> Keys:
 
 
 @router.post("/v1/auth/keys", status_code=201)
-async def make_key(body: NewKey, caller: SignedIn, db: Writer, site: Site, response: Response) -> MadeKey:
+async def make_key(body: NewKey, caller: InPerson, db: Writer, site: Site, response: Response) -> MadeKey:
     """Makes a key for a program. A key makes no keys."""
-    if caller.scopes is not None:
-        raise auth.Forbidden("a key makes no keys: sign in")
     made, text = await access.make_key(db, caller.user_id, body.name, body.scopes, site.real.now(), body.expires_at)
     response.headers["Cache-Control"] = "no-store"
     return MadeKey(key=Key.model_validate(made, from_attributes=True), text=text)
 
 
 @router.delete("/v1/auth/keys/{key_id}", status_code=204)
-async def end_key(key_id: UUID, caller: SignedIn, db: Writer, site: Site) -> None:
+async def end_key(key_id: UUID, caller: InPerson, db: Writer, site: Site) -> None:
     """Ends a key at once."""
     await access.end_key(db, caller.user_id, key_id, site.real.now())
 

@@ -7,15 +7,15 @@ from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from starlette.requests import Request as HttpRequest
 
 from api.auth import Forbidden
-from api.deps import Documents, MaybeCaller, Reader, Services, SignedIn, Site, operates, public, signed_in
+from api.deps import Documents, MaybeCaller, Reader, Services, SignedIn, Site, manages, operates, public, signed_in
 from api.rest.assets import may_see_inside
 from api.rest.fields import Address, Answer, Hash, Instant, Octets
 from api.rest.meta import Meta, Stamp
-from indexer.db import Connection, transaction
+from indexer.db import ACQUIRE_TIMEOUT_S, Connection, transaction
 from node.assets import papers, registry
 from node.assets.papers import PUBLIC_FOLDERS, Paper, PaperNotFound, PaperRefused
 from node.documents import files
@@ -50,8 +50,8 @@ class UploadTooSlow(GridtraceError):
 
 
 class PaperAnswer(Answer):
-    """``cid`` names the bytes: whoever has the file can compute it again (profile ``profile``). That of a legal paper is
-    told to those who may read it."""
+    """``cid`` names the bytes: whoever has the file can compute it again (profile ``profile``). That of a legal paper
+    is told to those who may read it."""
 
     path: str
     cid: str | None
@@ -126,12 +126,12 @@ async def put_document(
     site: Site,
     blocks: Documents,
 ) -> PaperAnswer:
-    """Puts a file up, as the plain body, at most 100 MiB, in place of what had its name. By the owner or operators, one
-    at a time, within ten minutes; an asset's papers take 2 GiB at most, replaced ones included."""
+    """Puts a file up, as the plain body, at most 100 MiB, in place of what had its name. By the owner or an
+    administrator, one at a time, within ten minutes; an asset's papers take 2 GiB at most, replaced ones included."""
     kind = papers.media_type(folder, file_name)
-    async with site.pool.acquire() as db:
+    async with site.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as db:
         asset = await registry.asset(db, site.chain_id, asset_id)
-        if caller.account != asset.owner and not operates(caller):
+        if caller.account != asset.owner and not manages(caller):
             raise Forbidden("papers are put up by the asset's owner")
         room = await papers.room(db, asset_id, folder, file_name)
     _require_room(request, room)
@@ -184,12 +184,29 @@ async def _of_kind(data: AsyncIterator[bytes], kind: str) -> AsyncIterator[bytes
         yield piece
 
 
-@router.get("/v1/assets/{asset_id}/documents/{folder}/{file_name}", dependencies=[Depends(public)])
+@router.get(
+    "/v1/assets/{asset_id}/documents/{folder}/{file_name}",
+    dependencies=[Depends(public)],
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}},
+)
 async def document(
-    asset_id: UUID, folder: Folder, file_name: FileName, caller: MaybeCaller, site: Site, blocks: Documents
-) -> StreamingResponse:
+    asset_id: UUID,
+    folder: Folder,
+    file_name: FileName,
+    request: HttpRequest,
+    caller: MaybeCaller,
+    site: Site,
+    blocks: Documents,
+) -> Response:
     """The file's bytes, each block checked before it is sent. Legal papers are for owner, holders and operators."""
     paper = await _readable(site, asset_id, folder, file_name, caller)
+    headers = {
+        "ETag": f'"{paper.ipfs_hash}"',
+        "Cache-Control": "no-cache" if folder in PUBLIC_FOLDERS else "private, no-store",
+    }
+    if headers["ETag"] in _known(request):
+        return Response(status_code=304, headers=headers)
     # The first block is read before anything is answered: a file that is gone is a problem, not a broken download.
     parts = files.read(blocks.of(folder), paper.link.cid)
     first = await anext(parts)
@@ -199,13 +216,16 @@ async def document(
         async for part in parts:
             yield part
 
-    headers = {
-        "ETag": f'"{paper.ipfs_hash}"',
+    headers |= {
         "Content-Length": str(paper.size_bytes),
         "Content-Disposition": f'attachment; filename="{file_name}"',
-        "Cache-Control": "public, max-age=3600" if folder in PUBLIC_FOLDERS else "private, no-store",
     }
     return StreamingResponse(body(), media_type=paper.media_type, headers=headers)
+
+
+def _known(request: HttpRequest) -> set[str]:
+    """Versions that the asker has already (RFC 9110, If-None-Match: compared weakly)."""
+    return {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
 
 
 @router.post("/v1/assets/{asset_id}/documents/{folder}/{file_name}/check", dependencies=[Depends(signed_in)])
@@ -214,13 +234,14 @@ async def check(
 ) -> Checked:
     """Reads every block of the file and says what is missing or altered."""
     paper = await _readable(site, asset_id, folder, file_name, caller)
+    faults = await papers.check(blocks, paper)
     async with transaction(site.pool) as db:
-        faults = await papers.check(db, blocks, paper)
+        await papers.checked(db, paper, faults)
     return Checked(path=paper.path, faults=[Fault(cid=str(fault.cid), code=fault.code) for fault in faults])
 
 
 async def _readable(site: Services, asset_id: UUID, folder: str, file_name: str, caller: Caller | None) -> Paper:
-    async with site.pool.acquire() as db:
+    async with site.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as db:
         paper = await papers.paper(db, asset_id, folder, file_name)
         if folder in PUBLIC_FOLDERS or await _is_inside(db, site.chain_id, asset_id, caller):
             return paper

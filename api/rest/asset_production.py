@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from api.auth import Forbidden
-from api.deps import Reader, SignedIn, Site, Writer, operates, public, signed_in
+from api.deps import Reader, SignedIn, Site, Writer, manages, public, signed_in
 from api.rest.fields import Answer, Instant, Natural, Request, Second
 from api.rest.meta import Meta, Stamp
 from node.assets import news, production, registry
@@ -127,9 +127,9 @@ def _step(item: production.Produced, capacity_kw: Decimal | None) -> Step:
 
 @router.post("/v1/assets/{asset_id}/weather", dependencies=[Depends(signed_in)])
 async def add_weather(asset_id: UUID, body: Observations, caller: SignedIn, db: Writer, site: Site) -> Taken:
-    """Adds observations; one of the same time replaces the former. By the owner or operators."""
+    """Adds observations; one of the same time replaces the former. By the owner or administrators."""
     asset = await registry.asset(db, site.chain_id, asset_id)
-    if caller.account != asset.owner and not operates(caller):
+    if caller.account != asset.owner and not manages(caller):
         raise Forbidden("weather is added by the asset's owner")
     rows = [production.Weather(**dict(item)) for item in body.items]
     return Taken(taken=await production.add_weather(db, asset_id, rows))

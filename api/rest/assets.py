@@ -11,7 +11,7 @@ from pydantic import Field
 from api.auth import Forbidden
 from api.deps import Admin, Documents, Reader, SignedIn, Site, Writer, admin, operates, public, signed_in
 from api.rest.accepted import Accepted
-from api.rest.fields import Address, Answer, Hash, Instant, Natural, Request
+from api.rest.fields import Address, Answer, Hash, Instant, Line, Natural, Request
 from api.rest.meta import Meta, Stamp
 from api.rest.paging import Page, Wanted
 from node.assets import investing, papers, registry
@@ -30,7 +30,7 @@ class NewAsset(Request):
 
     owner: Address
     plant_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$")]
-    name: Annotated[str, Field(min_length=1, max_length=100)]
+    name: Annotated[Line, Field(max_length=100)]
     symbol: Annotated[str, Field(pattern=r"^[A-Z0-9]{2,11}$")]
     supply: Annotated[Natural, Field(ge=1, le=2**60)]
     asset_type: AssetType = "solar"

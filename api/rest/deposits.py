@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
-from api.deps import Reader, Site, Writer, by_signature, public
+from api.deps import Site, Writer, by_signature, public, snapshot
 from api.errors import NOWHERE
 from api.rest.accepted import Accepted, IdempotencyKey
 from api.rest.contracts import SigningDomain, payment_token_domain
@@ -46,17 +46,19 @@ class FaucetRequest(Request):
 
 
 @router.get("/v1/deposits/permit", dependencies=[Depends(public)])
-async def permit(
-    db: Reader, site: Site, account: Annotated[Address, Query()], amount: Annotated[Natural, Query()]
-) -> PermitTerms:
+async def permit(site: Site, account: Annotated[Address, Query()], amount: Annotated[Natural, Query()]) -> PermitTerms:
     """What must be signed to deposit ``amount``. Compare it with ``GET /v1/contracts`` before signing."""
+    async with snapshot(site) as db:
+        under_way = await nonces.permits_under_way(db, account)
+    async with site.nonces.turn():
+        nonce = await nonces.of_permit(site.rpc, site.chain, account, under_way)
     deadline = seconds(site.clock.now().replace(microsecond=0) + PERMIT_LIFE)
     return PermitTerms(
         token=payment_token_domain(site),
         owner=account,
         spender=site.chain.deployment.address("SettlementExchange"),
         value=amount,
-        nonce=await nonces.of_permit(db, site.rpc, site.chain, account),
+        nonce=nonce,
         deadline=datetime.fromtimestamp(deadline, UTC),
     )
 

@@ -141,6 +141,8 @@ Whole = Annotated[
 Second = Annotated[AwareDatetime, AfterValidator(_whole_second)]
 """A time in whole seconds; becomes UTC."""
 Instant = AwareDatetime
+Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""Words on one line: no control characters, of which the database takes none with the code 0."""
 ZoneNumber = Annotated[int, Field(ge=0, lt=1 << 32)]
 RowId = Annotated[int, Field(ge=0, lt=1 << 63)]
 

@@ -5,11 +5,10 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
-from api.deps import Site, public
+from api.deps import Site, public, snapshot
 from api.graphql.execute import answer
 from api.graphql.schema import Asked
 from api.rest.fields import Answer, Request
-from indexer.db import ACQUIRE_TIMEOUT_S
 
 router = APIRouter(tags=["ledger"])
 
@@ -35,11 +34,7 @@ class GraphAnswer(Answer):
 async def graphql(body: Question, site: Site) -> GraphAnswer:
     """Asks the ledger. All that one question is answered is of one block, which ``_meta`` names."""
     # Who waits holds no connection: a question may take long.
-    async with (
-        site.questions.turn(),
-        site.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as db,
-        db.transaction(isolation="repeatable_read", readonly=True),
-    ):
+    async with site.questions.turn(), snapshot(site) as db:
         await db.execute(f"set local statement_timeout = {STATEMENT_TIMEOUT_MS}")
         schema = await site.graph.current(db)
         asked = Asked(db, site.chain_id)

@@ -7,11 +7,11 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
-from api.deps import Reader, SignedIn, Site, Writer, by_signature, own, public
+from api.deps import Reader, SignedIn, Site, Writer, by_signature, own, public, snapshot
 from api.rest.accepted import Accepted, IdempotencyKey
 from api.rest.contracts import SigningDomain, payment_token_domain
 from api.rest.fields import Address, Answer, Hash, Instant, Natural, Request, Second, Signature, seconds
-from api.rest.meta import Meta, Stamp
+from api.rest.meta import Meta, MinBlock, Stamp, stamp
 from api.rest.paging import Page
 from contracts.typed_data import ASSET_NAME, ASSET_VERSION, Purchase
 from node import nonces
@@ -105,24 +105,30 @@ class Portfolio(Answer):
 @router.get("/v1/assets/{asset_id}/purchases/terms", dependencies=[Depends(public)])
 async def terms(
     asset_id: UUID,
-    db: Reader,
     site: Site,
-    meta: Stamp,
     account: Annotated[Address, Query()],
     fractions: Annotated[Natural, Query(ge=1, lt=2**96)],
+    min_block: MinBlock = None,
 ) -> Terms:
     """What must be signed to buy. Compare it with what your wallet shows before signing."""
-    asset = await registry.asset(db, site.chain_id, asset_id)
-    if asset.token is None or asset.offer_price is None:
-        raise AssetState(f"asset {asset_id} is {asset.status}, and nothing of it was ever for sale")
+    async with snapshot(site) as db:
+        meta = await stamp(db, site, min_block=min_block)
+        asset = await registry.asset(db, site.chain_id, asset_id)
+        if asset.token is None or asset.offer_price is None:
+            raise AssetState(f"asset {asset_id} is {asset.status}, and nothing of it was ever for sale")
+        purchases = await nonces.purchases_under_way(db, asset.token, account)
+        permits = await nonces.permits_under_way(db, account)
+    async with site.nonces.turn():
+        nonce = await nonces.of_asset(site.rpc, asset.token, account, purchases)
+        permit_nonce = await nonces.of_permit(site.rpc, site.chain, account, permits)
     return Terms(
         meta=meta,
         token=asset.token,
         price=asset.offer_price,
         fractions=fractions,
         cost=asset.offer_price * fractions,
-        nonce=await nonces.of_asset(db, site.rpc, asset.token, account),
-        permit_nonce=await nonces.of_permit(db, site.rpc, site.chain, account),
+        nonce=nonce,
+        permit_nonce=permit_nonce,
         deadline=datetime.fromtimestamp(int(site.chain_now()) + TERMS_LIFE_S, UTC),
         asset_domain=SigningDomain(
             name=ASSET_NAME, version=ASSET_VERSION, chain_id=site.chain_id, verifying_contract=asset.token

@@ -1,15 +1,14 @@
 """Clearance: one's own application, and the queue of those who decide."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from api.deps import Admin, Reader, Sealing, SignedIn, Site, Writer, admin
+from api.deps import Admin, InPerson, Reader, Sealing, Site, Writer, admin
 from api.rest.accepted import Accepted, IdempotencyKey
-from api.rest.fields import Address, Answer, Instant, Request, Second
+from api.rest.fields import Address, Answer, Instant, Line, Request, Second
 from node import kyc
 
 router = APIRouter(tags=["kyc"])
@@ -21,12 +20,12 @@ DocumentType = Literal["passport", "id_card", "residence_permit", "company_regis
 class NewApplication(Request):
     """``roles``: none to hold fractions of assets; producer and consumer to trade energy."""
 
-    email: Annotated[str, Field(pattern=r"^[^@\s]{1,64}@[^@\s]{1,190}$")]
-    full_name: Annotated[str, Field(min_length=1, max_length=255)]
+    email: Annotated[str, Field(pattern=r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,190}$")]
+    full_name: Annotated[Line, Field(max_length=255)]
     country_code: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
     phone: Annotated[str, Field(pattern=r"^\+[0-9 ]{6,24}$")]
     document_type: DocumentType
-    document_number: Annotated[str, Field(min_length=3, max_length=50)]
+    document_number: Annotated[Line, Field(min_length=3, max_length=50)]
     roles: Annotated[list[Literal["producer", "consumer"]], Field(max_length=2, default_factory=list)]
 
 
@@ -50,16 +49,45 @@ class Application(Answer):
     outbox_id: int | None
 
 
+class PersonalData(Answer):
+    """Whole, nothing cut; what is kept beside these is told too."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    user_id: UUID
+    wallet_address: str
+    email: str | None
+    role: str
+    kyc_status: Status
+    created_at: Instant
+    full_name: str
+    country_code: str
+    phone: str
+    document_type: DocumentType
+    document_number: str
+    roles: list[str]
+    applied_at: Instant
+    verification_date: Instant | None
+    cleared_until: Instant | None
+    decision_reason: str | None
+
+
 class Applications(Answer):
     items: list[Application]
 
 
 class Approval(Request):
+    """``applied_at`` is that of the application that was looked at: of a later one nothing is decided."""
+
     cleared_until: Second
+    applied_at: Instant
 
 
 class Rejection(Request):
-    reason: Annotated[str, Field(min_length=1, max_length=500)]
+    """``applied_at`` is that of the application that was looked at: of a later one nothing is decided."""
+
+    applied_at: Instant
+    reason: Annotated[Line, Field(max_length=500)]
 
 
 def _answer(found: kyc.Profile) -> Application:
@@ -67,7 +95,7 @@ def _answer(found: kyc.Profile) -> Application:
 
 
 @router.put("/v1/kyc/application")
-async def apply(body: NewApplication, caller: SignedIn, db: Writer, box: Sealing) -> Application:
+async def apply(body: NewApplication, caller: InPerson, db: Writer, box: Sealing) -> Application:
     """Applies, or renews one's application: it is decided anew. The chain learns nothing of this."""
     application = kyc.Application(**{**body.model_dump(), "roles": tuple(sorted(set(body.roles)))})
     await kyc.apply(db, box, caller.user_id, application)
@@ -75,20 +103,20 @@ async def apply(body: NewApplication, caller: SignedIn, db: Writer, box: Sealing
 
 
 @router.get("/v1/kyc/application")
-async def application(caller: SignedIn, db: Reader) -> Application:
+async def application(caller: InPerson, db: Reader) -> Application:
     """One's own application and what became of it."""
     return _answer(await kyc.profile(db, caller.user_id))
 
 
 @router.get("/v1/kyc/personal-data")
-async def personal_data(caller: SignedIn, db: Reader, box: Sealing, response: Response) -> Mapping[str, Any]:
+async def personal_data(caller: InPerson, db: Reader, box: Sealing, response: Response) -> PersonalData:
     """Everything personal that is kept of the caller, whole."""
     response.headers["Cache-Control"] = "no-store"
-    return await kyc.everything(db, box, caller.user_id)
+    return PersonalData.model_validate(await kyc.everything(db, box, caller.user_id))
 
 
 @router.delete("/v1/kyc/personal-data", status_code=204)
-async def erase(caller: SignedIn, db: Writer) -> None:
+async def erase(caller: InPerson, db: Writer) -> None:
     """Forgets everything personal that is kept of the caller. His account on chain, which names nobody, stays."""
     await kyc.erase(db, caller.user_id)
 
@@ -106,11 +134,13 @@ async def approve(
     user_id: UUID, body: Approval, caller: Admin, db: Writer, site: Site, idempotency_key: IdempotencyKey
 ) -> Accepted:
     """Clears the applicant's account on chain."""
-    sent = await kyc.approve(db, site.chain, user_id, caller.account, body.cleared_until, idempotency_key)
+    sent = await kyc.approve(
+        db, site.chain, user_id, caller.account, body.cleared_until, idempotency_key, body.applied_at
+    )
     return Accepted(outbox_id=sent)
 
 
 @router.post("/v1/kyc/applications/{user_id}/rejection", status_code=204)
 async def reject(user_id: UUID, body: Rejection, caller: Admin, db: Writer) -> None:
     """Turns an application down; the applicant reads the reason."""
-    await kyc.reject(db, user_id, caller.account, body.reason)
+    await kyc.reject(db, user_id, caller.account, body.reason, body.applied_at)

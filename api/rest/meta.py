@@ -55,11 +55,10 @@ async def stamp(db: Any, site: Services, *, min_block: int | None = None) -> Met
     )
 
 
-async def _meta(
-    db: Reader,
-    site: Site,
-    min_block: Annotated[int | None, Query(ge=0, description="409 index-behind until this block is indexed")] = None,
-) -> Meta | None:
+MinBlock = Annotated[int | None, Query(ge=0, description="409 index-behind until this block is indexed")]
+
+
+async def _meta(db: Reader, site: Site, min_block: MinBlock = None) -> Meta | None:
     return await stamp(db, site, min_block=min_block)
 
 

@@ -49,10 +49,16 @@ create table if not exists trading.books (
     revision       bigint not null,
     sequence       bigint not null,
     trades         integer not null,
+    terms          bytea not null,
+    fills_hash     blockchain.evm_hash not null,
     primary key (area, delivery_start)
 );
+create index if not exists books_slot on trading.books (delivery_start);
 comment on table trading.books is 'What the engine has published of each continuous book: changes and trades, counted without gaps';
 comment on column trading.books.sequence is 'The last event that changed the book';
+comment on column trading.books.terms is
+    'Zones, fees, capacities and price of shortage that hold for the slot, as its log publishes them: set by its first order';
+comment on column trading.books.fills_hash is 'Of every fill so far, each hashed with the hash before it';
 
 create table if not exists trading.slot_logs (
     area           bigint not null,

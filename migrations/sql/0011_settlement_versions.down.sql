@@ -1,9 +1,12 @@
 drop trigger if exists log_change on telemetry.meters;
+drop trigger if exists log_change on trading.settlement_charges;
 drop trigger if exists log_change on trading.settlement_voids;
 drop trigger if exists log_change on trading.settlements;
 drop trigger if exists log_change on trading.settlement_batches;
 drop function if exists audit.log_change();
 drop table if exists audit.audit_logs;
+drop function if exists trading.held_cash(bigint, bytea);
+drop index if exists trading.settlements_in_parts;
 alter table trading.trades drop column if exists batch;
 alter table trading.settlement_voids drop column if exists batch;
 alter table trading.settlement_charges drop column if exists batch;

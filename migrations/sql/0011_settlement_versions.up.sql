@@ -18,6 +18,9 @@ select settlement_id, 0, batch_sequence, batch, transaction_hash, block_number, 
 from trading.settlements where batch_sequence is not null
 on conflict do nothing;
 
+create index if not exists settlement_batches_open on trading.settlement_batches (settlement_id)
+    where block_number is null;
+
 alter table trading.settlements drop column if exists batch;
 alter table trading.settlements add column if not exists batches integer not null default 1;
 alter table trading.settlements add column if not exists most_entries integer not null default 400;
@@ -26,6 +29,10 @@ update trading.settlements set zones = array[zone] where zones is null;
 alter table trading.settlements alter column zones set not null;
 alter table trading.settlements add column if not exists rent_nano bigint not null default 0;
 alter table trading.settlements add column if not exists final_at timestamptz;
+-- What was settled a week before the newest slot is final.
+update trading.settlements set final_at = clock_timestamp()
+where final_at is null and state in ('settled', 'failed')
+  and delivery_start < (select max(delivery_start) from trading.settlements) - interval '7 days';
 alter table trading.settlements add column if not exists looked_at timestamptz;
 alter table trading.settlements add column if not exists previous_id bigint references trading.settlements (settlement_id);
 comment on column trading.settlements.batches is 'How many batches it takes';
@@ -51,6 +58,64 @@ comment on column trading.settlement_voids.batch is 'The first batch of the sett
 alter table trading.trades add column if not exists batch integer;
 comment on column trading.trades.batch is 'The batch of the slot''s settlement that settles the trade';
 update trading.trades set batch = 0 where settlement_status = 'settled' and batch is null;
+
+create index if not exists settlements_in_parts on trading.settlements (delivery_start)
+    where version = 0 and state = 'submitted' and batches > 1;
+
+-- A slot of several batches pays its sellers before it charges their imbalance: until it is over, each keeps what it
+-- may cost to replace all that he sold. Every "limit 1" keeps the planner from reading whole tables for a few rows.
+create or replace function trading.held_cash(chain bigint, owner bytea)
+    returns table (zone bigint, delivery_start timestamptz, cash numeric) language sql stable as $$
+select o.zone, o.delivery_start, o.locked_cash::numeric
+from trading.held_orders o
+where o.trader = held_cash.owner and o.locked_cash > 0
+  -- What is settled on chain has left the cash already; its lock is freed a moment later.
+  and (o.status = 'open' or (
+      select true from blockchain.settled_orders s
+      where s.chain_id = held_cash.chain and s.trader = o.trader and s.delivery_start = o.delivery_start
+        and s.zone = o.zone and s.lane = o.lane and s.nonce = o.nonce
+      limit 1
+  ) is null)
+  and (
+      select true from trading.settlements s
+      where s.version = 0 and s.state = 'submitted' and s.batches > 1
+        and s.delivery_start = o.delivery_start and o.zone = any(s.zones)
+      limit 1
+  ) is null
+union all
+select traded.zone, s.delivery_start, ceil(sum(traded.energy_wh::numeric * greatest(0, case
+        when traded.is_sold and settled.is_true then s.price_short_per_kwh
+        when traded.is_sold then s.price_short_per_kwh - traded.price_per_kwh
+        when settled.is_true then 0
+        else traded.price_per_kwh + traded.fee_per_kwh + traded.rent_per_kwh
+    end)) / 1000)
+from trading.settlements s
+cross join lateral (
+    select t.buy_order as digest, t.zone, t.energy_wh, t.price_per_kwh, t.fee_per_kwh, t.rent_per_kwh, t.batch, false as is_sold
+    from trading.trades t
+    where t.buyer = held_cash.owner and t.delivery_start = s.delivery_start and t.zone = any(s.zones)
+      and t.settlement_status <> 'failed'
+    union all
+    select t.sell_order, t.sell_zone, t.energy_wh, t.price_per_kwh, t.fee_per_kwh, t.rent_per_kwh, t.batch, true
+    from trading.trades t
+    where t.seller = held_cash.owner and t.delivery_start = s.delivery_start and t.zone = any(s.zones)
+      and t.settlement_status <> 'failed'
+) traded
+cross join lateral (
+    -- By the mirror, as the account's cash is.
+    select (
+        select true from trading.settlement_batches b
+        join blockchain.settled_orders o on o.sequence = b.batch_sequence
+        where b.settlement_id = s.settlement_id and b.ordinal = traded.batch and o.chain_id = held_cash.chain
+          and o.trader = held_cash.owner and o.delivery_start = s.delivery_start
+        limit 1
+    ) is not null as is_true
+) settled
+where s.version = 0 and s.state = 'submitted' and s.batches > 1
+group by traded.zone, s.delivery_start, traded.digest
+$$;
+comment on function trading.held_cash is
+    'Cash units that an account''s orders may still cost, slot by slot, beyond what the mirrored chain has taken of it';
 
 -- Every change of what settlement decides and of the register of meters, in a chain of hashes.
 create table if not exists audit.audit_logs (
@@ -110,5 +175,7 @@ create or replace trigger log_change after insert or update or delete on trading
     for each row execute function audit.log_change('{settlement_id,ordinal}', '{batch}');
 create or replace trigger log_change after insert or update or delete on trading.settlement_voids
     for each row execute function audit.log_change('{settlement_id,digest}', '{}');
+create or replace trigger log_change after insert or update or delete on trading.settlement_charges
+    for each row execute function audit.log_change('{settlement_id,account}', '{}');
 create or replace trigger log_change after insert or update or delete on telemetry.meters
     for each row execute function audit.log_change('{meter_id}', '{}');

@@ -1,7 +1,25 @@
 create schema if not exists assets;
-create extension if not exists cube;
-create extension if not exists earthdistance;
-create extension if not exists btree_gist;
+
+-- earthdistance is not trusted: on a server of one's own an administrator installs it.
+do $$
+declare
+    needed text;
+begin
+    foreach needed in array array['cube', 'earthdistance', 'btree_gist'] loop
+        continue when exists (select from pg_extension where extname = needed);
+        if not exists (select from pg_available_extensions as known where known.name = needed) then
+            raise exception 'the server lacks the extension % (PostgreSQL''s contrib modules): install it, then run as an administrator of database %: create extension if not exists cube; create extension if not exists earthdistance;',
+                needed, current_database();
+        end if;
+        begin
+            execute format('create extension %I', needed);
+        exception when insufficient_privilege then
+            raise insufficient_privilege using message = format(
+                'role %s may not install %s: run as an administrator of database %s: create extension if not exists cube; create extension if not exists earthdistance;',
+                current_user, needed, current_database());
+        end;
+    end loop;
+end $$;
 
 create table if not exists assets.assets (
     id           uuid primary key default gen_random_uuid(),
@@ -81,7 +99,7 @@ create table if not exists telemetry.energy_production (
     temperature decimal(5, 2)
 ) partition by range ("time");
 create table if not exists telemetry.energy_production_default partition of telemetry.energy_production default;
-create index if not exists idx_production_asset_time on telemetry.energy_production (asset_id, "time" desc);
+create unique index if not exists idx_production_asset_time on telemetry.energy_production (asset_id, "time" desc);
 
 create table if not exists telemetry.weather_data (
     "time"      timestamptz not null,

@@ -2,7 +2,9 @@
 with event as (
     insert into assets.events (asset_id, kind, detail) values ($1, $2, $3) returning asset_id
 ), told as (
-    select a.owner as account from event join assets.assets a on a.id = event.asset_id
+    select coalesce(t.owner, a.owner) as account from event
+    join assets.assets a on a.id = event.asset_id
+    left join blockchain.asset_tokens t on t.asset_id = a.token_id
     union
     select b.account from event
     join assets.assets a on a.id = event.asset_id

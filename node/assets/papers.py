@@ -4,7 +4,7 @@ The tree of an asset's files is an IPFS directory, so its root, one hash, commit
 replaced stays in the store; the row says until when it was valid.
 """
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -120,7 +120,7 @@ def media_type(folder: str, file_name: str) -> str:
 
 async def room(db: Connection, asset_id: UUID, folder: str, file_name: str) -> int:
     """Bytes that a file of this name may have. Raises PapersFull where there is no room for any."""
-    row = await db.fetchrow(SQL["room"], asset_id, folder, file_name, ENTRY_BYTES)
+    (row,) = await db.fetch(SQL["room"], asset_id, folder, file_name, ENTRY_BYTES)
     if row["others"] >= MAX_PAPERS:
         raise PapersFull(f"asset {asset_id} has {row['others']} papers in {folder}")
     left = MAX_ASSET_BYTES - int(row["taken"]) - ENTRY_BYTES
@@ -220,9 +220,12 @@ def uri(root: Cid) -> str:
     return f"ipfs://{root}"
 
 
-async def check(db: Connection, shelves: Shelves, found: Paper) -> list[files.Fault]:
-    """Reads every block of a paper and records what is missing or altered."""
-    faults = await files.faults(shelves.of(found.document_type), found.link.cid)
+async def check(shelves: Shelves, found: Paper) -> list[files.Fault]:
+    """Reads every block of a paper: what is missing or altered."""
+    return await files.faults(shelves.of(found.document_type), found.link.cid)
+
+
+async def checked(db: Connection, found: Paper, faults: Sequence[files.Fault]) -> None:
+    """Records what a check found."""
     text = "; ".join(f"{fault.code} {fault.cid}" for fault in faults[:10]) or None
     await db.execute(SQL["checked"], found.id, text)
-    return faults

@@ -6,7 +6,7 @@ power in kW, irradiance in W/m².
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
@@ -16,6 +16,12 @@ from indexer.db import Connection, queries
 SQL = queries(__name__)
 
 STEPS: Final = ("slot", "hour", "day", "month")
+LATE: Final = timedelta(minutes=2)
+"""Readings that come this much after newer ones still change what was written down."""
+FIRST: Final = timedelta(days=1)
+"""How far back an asset begins of which nothing was written down yet."""
+BATCH: Final = 5_000
+"""Readings of one meter that are taken at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +55,12 @@ class Latest:
     temperature: Decimal | None
 
 
-async def take_readings(db: Connection) -> int:
-    """Writes down the power of every plant's meters since the last time; returns how many rows."""
-    return int((await db.execute(SQL["take_readings"])).split()[-1])
+async def take_readings(db: Connection, now: datetime, batch: int = BATCH) -> int:
+    """Writes down the power of every plant's meters since the last time; returns how many rows.
+
+    ``now`` is market time, ``batch`` the most readings of one meter that one call takes.
+    """
+    return int((await db.execute(SQL["take_readings"], now - FIRST, LATE, batch)).split()[-1])
 
 
 async def add_weather(db: Connection, asset_id: UUID, observations: Sequence[Weather]) -> int:

@@ -1,22 +1,41 @@
--- take_readings -- power of each plant at every time at which one of its meters was read, since the last that was taken
-insert into telemetry.energy_production ("time", asset_id, power_kw)
-select seen."time", seen.id, -sum(newest.power_w) / 1000.0
-from (
-    select distinct r."time", a.id, a.plant_id
+-- take_readings -- power of plants at the times at which their meters were read: since what was taken last, or since $1
+with known as (
+    select a.id, a.plant_id, coalesce(last."time" - $2::interval, $1::timestamptz) as since
     from assets.assets a
-    join telemetry.meters m on m.plant_id = a.plant_id
+    left join lateral (
+        select p."time" from telemetry.energy_production p where p.asset_id = a.id order by p."time" desc limit 1
+    ) last on true
+), batch as materialized (
+    select known.id, known.plant_id, m.meter_id, r."time"
+    from known
+    join telemetry.meters m on m.plant_id = known.plant_id
     cross join lateral (
-        select coalesce(max(p."time"), '-infinity') as taken from telemetry.energy_production p where p.asset_id = a.id
-    ) known
-    join telemetry.readings r on r.meter_id = m.meter_id and r.state = 'VALIDATED' and r."time" > known.taken
-) seen
+        select r."time" from telemetry.readings r
+        where r.meter_id = m.meter_id and r.state = 'VALIDATED' and r."time" > known.since
+        order by r."time" limit $3
+    ) r
+), horizon as (
+    -- A meter with more than a batch is known up to the batch's end: others must not run ahead of it.
+    select id, min(until) as until
+    from (select id, max("time") as until from batch group by id, meter_id having count(*) = $3) full_batch
+    group by id
+), seen as (
+    select distinct batch.id, batch.plant_id, batch."time"
+    from batch left join horizon using (id)
+    where horizon.until is null or batch."time" <= horizon.until
+)
+insert into telemetry.energy_production as former ("time", asset_id, power_kw)
+select seen."time", seen.id, -sum(newest.power_w) / 1000.0
+from seen
 join telemetry.meters m on m.plant_id = seen.plant_id
 cross join lateral (
     select r.power_w from telemetry.readings r
     where r.meter_id = m.meter_id and r.state = 'VALIDATED' and r."time" <= seen."time"
     order by r."time" desc limit 1
 ) newest
-group by seen."time", seen.id;
+group by seen."time", seen.id
+on conflict (asset_id, "time") do update set power_kw = excluded.power_kw
+where former.power_kw is distinct from excluded.power_kw;
 
 -- add_weather -- an observation
 insert into telemetry.weather_data (asset_id, "time", temperature, irradiance, wind_speed) values ($1, $2, $3, $4, $5)

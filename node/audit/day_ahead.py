@@ -11,8 +11,9 @@ from indexer.db import Connection, queries
 from node.audit import traded
 from node.audit.compare import Finding, compare
 from node.audit.traded import Link, Rerun
+from node.config import MarketRules
 from node.market.book import BookUnreadable, parse_entry
-from node.market.orders import day_of
+from node.market.orders import day_ahead_closes_at, day_of
 from node.market.sequence import (
     ORDER_ACCEPTED,
     ORDER_CANCELLED,
@@ -43,7 +44,12 @@ class DayAheadTraded:
 
 
 async def check_day_ahead(
-    db: Connection, zones: Sequence[int], delivery_start: int, events: Sequence[Event], domain: Domain
+    db: Connection,
+    rules: MarketRules,
+    zones: Sequence[int],
+    delivery_start: int,
+    events: Sequence[Event],
+    domain: Domain,
 ) -> DayAheadTraded:
     """What was traded in a slot the day before, as anyone can find it out, and what differs."""
     day = day_of(delivery_start)
@@ -63,7 +69,7 @@ async def check_day_ahead(
     reruns = [Rerun(slot) for slot in session.slots if slot.delivery_start == delivery_start]
     prices = {f"zone {row['zone']}": dict(row) for row in await db.fetch(_SQL["prices"], zones, delivery_start)}
     findings = [
-        *_auction_findings(session, stored, links),
+        *_auction_findings(session, stored, links, day_ahead_closes_at(rules, day)),
         *traded.link_findings(links),
         *_order_findings(reruns, events, taken),
         *compare("auction", _prices(reruns), prices, BOOK, "trading.day_ahead_prices"),
@@ -102,7 +108,9 @@ def _is_in_block(event: Event) -> bool:
         return False
 
 
-def _auction_findings(session: ClearedSession, stored: asyncpg.Record, links: Sequence[Link]) -> list[Finding]:
+def _auction_findings(
+    session: ClearedSession, stored: asyncpg.Record, links: Sequence[Link], gate_s: int | None
+) -> list[Finding]:
     """The row and the sequence say what follows from the session's book."""
     subject = f"day {session.day}"
     orders = sum(len(book.orders) for slot in session.slots for book in slot.books)
@@ -117,6 +125,8 @@ def _auction_findings(session: ClearedSession, stored: asyncpg.Record, links: Se
     }
     if session.slots:
         expected["zones"] = list(session.slots[0].area.zones)
+    if gate_s is not None:  # the market may have no sessions any more
+        expected["gate_closed_at"] = gate_s
     payload = auction_payload(session.book_hash, session.result_hash)
     told = {f"day-ahead {number}": {"payload": link.event.payload} for number, link in enumerate(links)}
     return [

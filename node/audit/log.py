@@ -75,8 +75,7 @@ def entry_findings(entry: Entry, before: Entry | None) -> list[Finding]:
 
 async def check_log(db: Connection, chain_id: int) -> list[Finding]:
     """Every entry that was changed, dropped or put in, as far as the chain of hashes and the anchors tell."""
-    findings: list[Finding] = []
-    anchors = {row["sequence"]: row["hash"] for row in await db.fetch(_SQL["anchored"], chain_id, ANCHOR_ZONE)}
+    anchors, findings = await _anchors(db, chain_id)
     before: Entry | None = None
     while page := await db.fetch(_SQL["page"], before.sequence if before else 0, _PAGE):
         for row in page:
@@ -92,6 +91,19 @@ async def check_log(db: Connection, chain_id: int) -> list[Finding]:
         for number in sorted(anchors)
     )
     return [*findings, *missing]
+
+
+async def _anchors(db: Connection, chain_id: int) -> tuple[dict[int, bytes], list[Finding]]:
+    """The anchored hashes. The first of an entry counts: a later one with another hash tells of tampering."""
+    anchors: dict[int, bytes] = {}
+    findings = []
+    for row in await db.fetch(_SQL["anchored"], chain_id, ANCHOR_ZONE):
+        number, first = row["sequence"], anchors.setdefault(row["sequence"], row["hash"])
+        if first != row["hash"]:
+            subject = f"row {number} anchored again"
+            origin = "RegistersAttested"
+            findings.append(Finding("log", subject, show(first), show(row["hash"]), origin, origin))
+    return anchors, findings
 
 
 async def anchor(db: Connection, ctx: SettlementContext) -> int | None:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from contracts.typed_data import Domain
 from indexer.db import Connection, queries
-from node.audit import evidence, rematched, traded
+from node.audit import evidence, rematched, timely, traded
 from node.audit.compare import Finding
 from node.audit.day_ahead import check_day_ahead
 from node.market import area_auction
 from node.market.area_book import area_book_bytes
 from node.market.book import BookUnreadable
+from node.market.orders import gate_closes_at
 from node.settlement.batch import SignedOrder
 from node.settlement.context import SettlementContext
 from node.settlement.delivery import Trade
@@ -56,7 +57,7 @@ async def check_market(
     if log is not None and continuous is None:
         return None, findings
     zones = [book.zone for book in rerun.cleared.books]
-    early = await check_day_ahead(db, zones, start, events, domain)
+    early = await check_day_ahead(db, ctx.rules, zones, start, events, domain)
     before, orders = ((), {}) if continuous is None else (continuous.trades, continuous.orders)
     found = Traded(
         (*early.trades, *before, *rerun.trades(len(early.trades) + len(before))),
@@ -66,10 +67,13 @@ async def check_market(
         tuple(zones),
     )
     rows = {auction["zone"]: dict(auction) for auction in stored}
+    gate_s = gate_closes_at(ctx.rules, start)
     return found, [
         *findings,
         *early.findings,
-        *traded.auction_findings(rerun, rows, dict(together) if together else None),
+        *traded.auction_findings(rerun, rows, dict(together) if together else None, gate_s),
+        *([] if continuous is None else traded.area_findings(rerun, continuous.done.area_left)),
+        *timely.time_findings(events, gate_s),
         *traded.order_findings(rerun, domain, events),
         *traded.left_out_findings(rerun, early.left_events, None if continuous is None else continuous.waiting),
         *traded.cleared_findings(rerun, events),

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from indexer import read
-from indexer.db import Connection
+from indexer.db import Connection, queries
 from node.audit import evidence, ledger
 from node.audit.chain import ChainReads
 from node.audit.compare import Finding, compare
@@ -20,6 +20,8 @@ from node.settlement.outcome import Outcome
 from node.settlement.reads import SettlementBatch, SettlementRow
 
 logger = logging.getLogger(__name__)
+
+_SQL = queries(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,14 @@ async def check_ledger(
         debts = owing(item.part, ctx.grid_account)
         findings += ledger.charge_findings(debts, item.charges, await _means(chain, row, item))
     return findings
+
+
+async def check_numbers(db: Connection, chain_id: int, delivery_start: int | None = None) -> list[Finding]:
+    """Batches on chain that no settlement made: of a slot, or of all slots that have no settlement."""
+    rows = await db.fetch(_SQL["unmade"], chain_id, delivery_start)
+    fields = ("delivery_start", "version", "fee", "transaction_hash")
+    unmade = {f"batch {row['sequence']}": {name: row[name] for name in fields} for row in rows}
+    return compare("batch", {}, unmade, "trading.settlement_batches", "OrdersSettled")
 
 
 async def check_attested(

@@ -13,7 +13,7 @@ from node.audit import evidence, ledger
 from node.audit.chain import ChainReads
 from node.audit.compare import Finding
 from node.audit.market import Traded, check_market
-from node.audit.onchain import Settled, check_attested, check_ledger, settled_parts
+from node.audit.onchain import Settled, check_attested, check_ledger, check_numbers, settled_parts
 from node.audit.stored import check_stored
 from node.audit.voided import check_voids
 from node.audit.zones import check_zone
@@ -32,6 +32,8 @@ class _Past:
 
     voids: dict[bytes, int] = field(default_factory=dict)
     settled: dict[int, Before] = field(default_factory=dict)
+    partly: list[int] = field(default_factory=list)
+    """Versions that failed and of which something is on chain."""
 
 
 async def check_slot(
@@ -60,6 +62,7 @@ async def check_slot(
         accounts |= {line.account for line in outcome.accounts} if outcome else set()
         if not row.version:
             findings += market_findings
+    findings += await check_numbers(db, ctx.chain_id, delivery_start)
     if chain is not None and traded is not None:
         findings += await check_balances(db, chain, ctx, sorted(accounts))
     return findings
@@ -112,6 +115,9 @@ async def _check_version(
         blocks = {batch.ordinal: batch.block_number for batch in on_chain}
         findings += await check_voids(chain, voids, slot, orders, batch_blocks=blocks)
         past.voids = {item.digest: item.batch for item in voids}
+    findings += _passed_over(row, past)
+    if row.state == "failed" and on_chain:
+        past.partly.append(row.version)
     outcome = slot.settle(past.voids)
     findings += await check_stored(db, ctx, row, slot, outcome, on_chain, traded.orders)
     settled = await settled_parts(db, ctx, row, outcome, on_chain)
@@ -122,6 +128,16 @@ async def _check_version(
         for found in zones:
             findings += await check_attested(db, ctx, row, found, slot_s)
     return outcome, findings
+
+
+def _passed_over(row: SettlementRow, past: _Past) -> list[Finding]:
+    """Versions before this one whose difference is partly paid, and which it settles as if they had not been."""
+    if row.previous_id is None or not past.partly:
+        return []
+    subject = f"slot {row.delivery_start} version {row.version} difference"
+    expected = f"no version after {past.partly[0]}, which is partly on chain"
+    actual = f"to settlement {row.previous_id}"
+    return [Finding("settlement", subject, expected, actual, "trading.settlement_batches", "trading.settlements")]
 
 
 def _before(outcome: Outcome, settled: Sequence[Settled]) -> Before:

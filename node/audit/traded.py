@@ -7,6 +7,7 @@ from itertools import count
 
 from contracts.typed_data import Domain
 from node.audit.compare import Finding, compare
+from node.market.area import Area
 from node.market.area_auction import Cleared, zone_bytes
 from node.market.book import BookOrder, BookUnreadable, PublishedBook, book_hash, forged_orders, parse_entry
 from node.market.sequence import (
@@ -81,12 +82,15 @@ class Rerun:
 
 
 def auction_findings(
-    rerun: Rerun, stored: Mapping[int, Mapping[str, object]], area: Mapping[str, object] | None
+    rerun: Rerun, stored: Mapping[int, Mapping[str, object]], area: Mapping[str, object] | None, gate_s: int
 ) -> list[Finding]:
-    """Compares the rows of the zones, and that of their area if they are several, with what follows from the books."""
+    """Compares the rows of the zones, and that of their area if they are several, with what follows from the books.
+
+    ``gate_s`` is when the gate closed by the rules (Unix seconds).
+    """
     cleared, start = rerun.cleared, rerun.cleared.delivery_start
     place = "slot {1}" if area is None else "zone {0} slot {1}"
-    expected = {place.format(book.zone, start): _zone_fields(cleared, book) for book in cleared.books}
+    expected = {place.format(book.zone, start): _zone_fields(cleared, book, gate_s) for book in cleared.books}
     actual = {place.format(zone, start): row for zone, row in stored.items()}
     findings = compare("auction", expected, actual, BOOK, "trading.auctions")
     if area is not None:
@@ -101,11 +105,28 @@ def auction_findings(
     return findings
 
 
-def _zone_fields(cleared: Cleared, book: PublishedBook) -> dict[str, object]:
+def area_findings(rerun: Rerun, left: Area) -> list[Finding]:
+    """The auction has the zones, fees and capacities that continuous trading left."""
+    start = rerun.cleared.delivery_start
+    return compare("auction", _lines(left, start), _lines(rerun.cleared.area, start), "published slot log", BOOK)
+
+
+def _lines(area: Area, delivery_start: int) -> dict[str, dict[str, object]]:
+    return {
+        f"line from zone {sell} to zone {buy} slot {delivery_start}": {
+            "fee_per_kwh": fee,
+            "capacity_wh": area.capacity_wh.get((sell, buy)),
+        }
+        for (sell, buy), fee in area.fee_per_kwh.items()
+    }
+
+
+def _zone_fields(cleared: Cleared, book: PublishedBook, gate_s: int) -> dict[str, object]:
     sells, buys = cleared.result.sells[book.zone], cleared.result.buys[book.zone]
     return {
         "area": cleared.area.name,
         "delivery_start": book.delivery_start,
+        "gate_closed_at": gate_s,
         "slot_s": book.slot_s,
         "grid_fee_per_kwh": cleared.area.fee_per_kwh[book.zone, book.zone],
         "clearing_price_per_kwh": sells.price_per_kwh,

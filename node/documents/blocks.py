@@ -85,18 +85,29 @@ class FolderBlocks:
         for path in self._files():
             with contextlib.suppress(FileNotFoundError):
                 if path.stat().st_mtime < before_s and not (len(path.name) == 64 and bytes.fromhex(path.name) in keep):
-                    path.unlink()
-                    swept += 1
+                    swept += self._remove(path, before_s)
         return swept
+
+    @staticmethod
+    def _remove(path: Path, before_s: float) -> bool:
+        """Removes a block, unless an upload has come to rely on it since it was looked at."""
+        aside = path.with_name(f"{path.name[:64]}.{secrets.token_hex(4)}.swept")
+        path.rename(aside)
+        if aside.stat().st_mtime >= before_s:
+            aside.rename(path)
+            return False
+        aside.unlink()
+        return True
 
     def _files(self) -> Iterator[Path]:
         return (path for path in self._folder.glob("??/*") if path.is_file())
 
     @staticmethod
     def _write(path: Path, cid: Cid, block: bytes) -> None:
-        if path.exists() and cid.names(path.read_bytes()):
-            path.touch()  # so that a sweep leaves it to the upload that relies on it
-            return
+        with contextlib.suppress(FileNotFoundError):
+            if cid.names(path.read_bytes()):
+                os.utime(path)  # so that a sweep leaves it to the upload that relies on it
+                return
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
         try:

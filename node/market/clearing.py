@@ -1,7 +1,7 @@
 """What happens when a gate closes: the auction in PostgreSQL, once for each slot, and the freeing of collateral."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -12,8 +12,10 @@ from node.market import closing, gate, ledger, sequence
 from node.market.area import Area, alone, area_of
 from node.market.area_auction import Cleared, clear_books, zone_bytes
 from node.market.book import book_hash
+from node.market.matching import Step
 from node.market.orders import gate_closes_at
 from node.market.refusals import GateStillOpen
+from node.market.terms import agreed_areas
 
 logger = logging.getLogger(__name__)
 
@@ -64,11 +66,19 @@ async def clear(
 
 
 async def clear_area(
-    db: Connection, rules: MarketRules, area: Area, delivery_start: int, now_s: float, *, chain_id: int | None = None
+    db: Connection,
+    rules: MarketRules,
+    area: Area,
+    delivery_start: int,
+    now_s: float,
+    *,
+    chain_id: int | None = None,
+    matched: Callable[[Step], None] | None = None,
 ) -> tuple[Auction, ...]:
     """Runs the auction of a slot whose gate has closed, in all zones at once; run again, it finds the first result.
 
-    With ``chain_id``, orders that the exchange would refuse by now are cancelled first.
+    With ``chain_id``, orders that the exchange would refuse by now are cancelled first. ``matched`` is given what
+    continuous trading did last, to be told after the commit.
 
     Raises:
         GateStillOpen: the slot still takes orders.
@@ -83,12 +93,15 @@ async def clear_area(
     # Zones that were cleared before the area was made are not cleared again.
     waiting = area.without(auction.zone for auction in await _auctions(db, area, delivery_start))
     if waiting.zones:
-        waiting = await gate.close(db, rules, waiting, delivery_start, now_s)
+        closed = await gate.close(db, rules, waiting, delivery_start, now_s)
+        waiting, entries = closed.area, list(closed.entries)
+        if closed.step is not None and matched is not None:
+            matched(closed.step)
         if chain_id is not None:
-            await closing.cancel_void(db, rules, chain_id, waiting, delivery_start, now_s)
+            entries += await closing.cancel_void(db, rules, chain_id, waiting, delivery_start, now_s)
         await closing.drop_blocks(db, waiting, delivery_start)
         books = await closing.books(db, rules, waiting, delivery_start)
-        await _write(db, rules, clear_books(waiting, delivery_start, books), closed_at, now_s)
+        await _write(db, rules, clear_books(waiting, delivery_start, books), entries, closed_at, now_s)
     return await _auctions(db, area, delivery_start)
 
 
@@ -100,9 +113,10 @@ async def due_gates(db: Connection, rules: MarketRules, areas: Sequence[Area], n
     last_gated = (int(now_s) + rules.gate_lead_s) // rules.slot_s * rules.slot_s
     zones = [zone for area in areas for zone in area.zones]
     rows = await db.fetch(_SQL["due"], zones, last_gated, rules.slot_s, CATCH_UP_SLOTS - 1)
+    agreed = await agreed_areas(db, areas, {row["delivery_start"] for row in rows}) if rows else {}
     due: dict[tuple[int, int], Area] = {}
     for row in rows:
-        area = area_of(areas, row["zone"])
+        area = area_of(agreed[row["delivery_start"]], row["zone"])
         assert area is not None
         due[row["delivery_start"], area.name] = area
     return [(area, delivery_start) for (delivery_start, _), area in sorted(due.items(), key=lambda item: item[0])]
@@ -123,8 +137,15 @@ async def _auctions(db: Connection, area: Area, delivery_start: int) -> tuple[Au
     return tuple(Auction(**dict(row)) for row in rows)
 
 
-async def _write(db: Connection, rules: MarketRules, cleared: Cleared, closed_at: int, now_s: float) -> None:
-    """Everything that an auction decided."""
+async def _write(
+    db: Connection,
+    rules: MarketRules,
+    cleared: Cleared,
+    entries: Sequence[ledger.Entry],
+    closed_at: int,
+    now_s: float,
+) -> None:
+    """Everything that an auction decided, last of all in the sequence after what came before it (``entries``)."""
     area, delivery_start = cleared.area, cleared.delivery_start
     zones, hashes = area.zones, (cleared.book_hash, cleared.result_hash)
     await db.executemany(_SQL["insert_auction"], list(_auction_rows(cleared, closed_at, now_s)))
@@ -135,7 +156,7 @@ async def _write(db: Connection, rules: MarketRules, cleared: Cleared, closed_at
         )
     await closing.write_outcome(db, rules, cleared, "auction", now_s)
     subject, payload = sequence.auction_subject(area.name, delivery_start), sequence.auction_payload(*hashes)
-    await ledger.append(db, [(sequence.AUCTION_CLEARED, subject, payload)], now_s)
+    await ledger.append(db, [*entries, (sequence.AUCTION_CLEARED, subject, payload)], now_s)
     for book in cleared.books:
         logger.info(
             "auction cleared zone=%d delivery_start=%d orders=%d matched_wh=%d price_per_kwh=%s",

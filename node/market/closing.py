@@ -37,17 +37,20 @@ async def cancel_void(
     now_s: float,
     *,
     before_s: float = EVER,
-) -> None:
-    """Cancels open orders that the exchange would refuse by now, of those that came before a time."""
+) -> list[ledger.Entry]:
+    """Cancels open orders that the exchange would refuse by now, of those that came before a time.
+
+    Returns what the caller adds to the sequence.
+    """
     needed_until = settled_by(rules, delivery_start)
     rows = await db.fetch(_SQL["void_orders"], chain_id, area.zones, delivery_start, needed_until, before_s)
     payload = sequence.cancelled_payload(int(now_s * 1_000))
     digests = [row["digest"] for row in sorted(rows, key=lambda row: int(row["sequence"]))]
     if digests:
-        await ledger.append(db, [(sequence.ORDER_CANCELLED, digest, payload) for digest in digests], now_s)
         logger.warning(
             "void orders cancelled area=%d delivery_start=%d orders=%d", area.name, delivery_start, len(digests)
         )
+    return [(sequence.ORDER_CANCELLED, digest, payload) for digest in digests]
 
 
 async def books(

@@ -6,13 +6,7 @@ where o.zone = any ($2::bigint[]) and o.delivery_start = to_timestamp($3::bigint
     exists (
         select from blockchain.account_balances b where b.chain_id = $1 and b.account = o.trader
           and (b.nonce > o.nonce or b.cash - b.pending_cash < (
-              select sum(held.locked_cash) from trading.held_orders held
-              where held.trader = o.trader and held.locked_cash > 0 and not exists (
-                  -- What is settled on chain has left the cash already; its lock is freed a moment later.
-                  select from blockchain.settled_orders s
-                  where s.chain_id = $1 and s.trader = held.trader and s.delivery_start = held.delivery_start
-                    and s.zone = held.zone and s.lane = held.lane and s.nonce = held.nonce
-              )
+              select sum(h.cash) from trading.held_cash($1, o.trader) h
           ))
     ) or not exists (
         select from blockchain.participants p where p.chain_id = $1 and p.account = o.trader

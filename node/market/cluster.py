@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from node.errors import GridtraceError
 
-
 LAST_WORK_S: Final = 2.0
 """How long a process may take to end by itself."""
 

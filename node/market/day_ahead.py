@@ -58,15 +58,16 @@ async def clear(
     await ledger.lock_clearings(db, {(zone, start) for zone in area.zones for start in starts})
     if (cleared := await _stored(db, area, day)) is not None:
         return cleared
-    books = {}
-    for start in await _with_orders(db, area, day, closed_at):
-        await gate.expire_before(db, rules, area, start, closed_at, now_s)
+    books, entries = {}, list[ledger.Entry]()
+    used = await _with_orders(db, area, day, closed_at)
+    await gate.expire_before(db, rules, area, used, closed_at, now_s)
+    for start in used:
         if chain_id is not None:
-            await closing.cancel_void(db, rules, chain_id, area, start, now_s, before_s=closed_at)
+            entries += await closing.cancel_void(db, rules, chain_id, area, start, now_s, before_s=closed_at)
         slot = await closing.books(db, rules, area, start, before_s=closed_at)
         if any(book.orders for book in slot):
             books[start] = slot
-    await _write(db, rules, area, clear_day(area, day, books), closed_at, now_s)
+    await _write(db, rules, area, clear_day(area, day, books), entries, closed_at, now_s)
     stored = await _stored(db, area, day)
     assert stored is not None
     return stored
@@ -105,7 +106,13 @@ async def _with_orders(db: Connection, area: Area, day: int, closed_at: int) -> 
 
 
 async def _write(
-    db: Connection, rules: MarketRules, area: Area, cleared: ClearedSession, closed_at: int, now_s: float
+    db: Connection,
+    rules: MarketRules,
+    area: Area,
+    cleared: ClearedSession,
+    entries: Sequence[ledger.Entry],
+    closed_at: int,
+    now_s: float,
 ) -> None:
     hashes = cleared.book_hash, cleared.result_hash
     order_count = sum(len(book.orders) for slot in cleared.slots for book in slot.books)
@@ -128,7 +135,7 @@ async def _write(
     for slot in cleared.slots:
         await closing.write_outcome(db, rules, slot, "day_ahead", now_s)
     subject, payload = sequence.auction_subject(area.name, cleared.day), sequence.auction_payload(*hashes)
-    await ledger.append(db, [(sequence.DAY_AHEAD_CLEARED, subject, payload)], now_s)
+    await ledger.append(db, [*entries, (sequence.DAY_AHEAD_CLEARED, subject, payload)], now_s)
     logger.info(
         "day-ahead cleared area=%d day=%d orders=%d matched_wh=%d blocks=%d",
         area.name,

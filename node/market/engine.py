@@ -124,6 +124,11 @@ class LiveOrder:
         return 0 if self.min_left_wh else self.shown_wh
 
 
+def next_hash(previous_hash: bytes, fill: Fill) -> bytes:
+    """sha256 of the hash of all earlier fills and a fill."""
+    return sha256(previous_hash + _FILL.pack(*fill)).digest()
+
+
 def replay_hash(fills: Iterable[Fill], state: Iterable[StateRow]) -> bytes:
     """sha256 of how many fills there were, the fills, and the book that is left: numbers of 8 bytes, big-endian."""
     packed = [_FILL.pack(*fill) for fill in fills]

@@ -1,13 +1,21 @@
--- due_expiries -- Open orders that were good till a time that has come ($1), of all zones or some ($2 zones, $3 slot), oldest first
+-- due_expiries -- Open orders that were good till a time that has come ($1), oldest first
 select o.digest, o.zone, extract(epoch from o.delivery_start)::bigint as delivery_start, o.trader
 from trading.orders o
 where o.status = 'open' and o.good_till > 0 and o.good_till <= $1::bigint
-  and ($2::bigint[] is null or o.zone = any($2::bigint[]) and o.delivery_start = to_timestamp($3::bigint))
   and not exists (
     select from trading.events e where e.subject = o.digest and e.kind in ('order_cancelled', 'order_expired')
   )
 order by o.good_till, o.sequence
 limit 1000;
+
+-- due_in_slots -- The same, all of some zones ($2) and slots ($3)
+select o.digest from trading.orders o
+where o.status = 'open' and o.good_till > 0 and o.good_till <= $1::bigint
+  and o.zone = any($2::bigint[]) and o.delivery_start in (select to_timestamp(s) from unnest($3::bigint[]) as s)
+  and not exists (
+    select from trading.events e where e.subject = o.digest and e.kind in ('order_cancelled', 'order_expired')
+  )
+order by o.good_till, o.sequence;
 
 -- expire -- Orders of sealed books leave them at once; a continuous book lets its engine do that in turn
 update trading.orders set status = 'expired', locked_cash = 0 where digest = any($1::bytea[]);

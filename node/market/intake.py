@@ -155,6 +155,7 @@ def _read(rules: MarketRules, entry: BookOrder, row: Any) -> Standing:
         position_limit_wh=sum(energy_limit_wh(fuse_w, rules.slot_s) for fuse_w in row["fuses_w"]),
         position_wh=row["position_wh"],
         open_orders=row["open_orders"],
+        entered_orders=row["entered_orders"],
         last_lane_nonce=row["last_lane_nonce"],
         live_lane_order=row["live_lane_order"],
     )

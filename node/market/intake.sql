@@ -31,15 +31,7 @@ with asked as materialized (
         select * from blockchain.mandates where chain_id = $1 and account = who.trader limit 1
     ) m on true
     cross join lateral (
-        select coalesce(sum(o.locked_cash), 0) as cash from trading.held_orders o
-        where o.trader = who.trader and o.locked_cash > 0
-          -- What is settled on chain has left the cash already; its lock is freed a moment later.
-          and (o.status = 'open' or (
-              select true from blockchain.settled_orders s
-              where s.chain_id = $1 and s.trader = o.trader and s.delivery_start = o.delivery_start
-                and s.zone = o.zone and s.lane = o.lane and s.nonce = o.nonce
-              limit 1
-          ) is null)
+        select coalesce(sum(h.cash), 0) as cash from trading.held_cash($1, who.trader) h
     ) held
 )
 select
@@ -56,7 +48,7 @@ select
         select fuse_w from telemetry.meters
         where owner = asked.trader and zone = asked.zone and active and kind <> 'feeder'
     ) as fuses_w,
-    mine.position_wh, mine.open_orders,
+    mine.position_wh, mine.open_orders, mine.entered_orders,
     coalesce((select max(nonce) from trading.orders where trader = asked.trader and lane = asked.lane), -1)
         as last_lane_nonce,
     -- A lane is only entered when free, so the newest order that was not withdrawn or left over is the one that holds it.
@@ -97,12 +89,12 @@ left join lateral (
 ) replaced on true
 cross join lateral (
     -- What has traded takes part of the position, and of the settlement's room, until the slot is over.
-    select coalesce(sum(case status when 'open' then energy_wh else matched_wh end) filter (where side = asked.side), 0)
-            ::bigint as position_wh,
-        count(*) as open_orders
+    select coalesce(sum(case status when 'open' then energy_wh when 'matched' then matched_wh end)
+            filter (where side = asked.side), 0)::bigint as position_wh,
+        count(*) filter (where status in ('open', 'matched')) as open_orders,
+        count(*) as entered_orders
     from trading.orders o
     where o.trader = asked.trader and o.delivery_start = to_timestamp(asked.start_s) and o.zone = asked.zone
-      and o.status in ('open', 'matched')
 ) mine
 order by asked.number;
 

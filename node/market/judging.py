@@ -78,6 +78,7 @@ class Judge:
         self._locked: Counter[bytes] = Counter()
         self._position_wh: Counter[tuple[bytes, int, int, int]] = Counter()
         self._orders: Counter[tuple[bytes, int, int]] = Counter()
+        self._ever_entered: Counter[tuple[bytes, int, int]] = Counter()
         self._nonces: dict[tuple[bytes, int], int] = {}
         self._lanes: dict[tuple[bytes, int, int], bytes] = {}
         self._entered: dict[bytes, Resting] = {}
@@ -127,6 +128,7 @@ class Judge:
             + self._position_wh[(*place, order.side)]
             - (replaced.energy_wh if replaced else 0),
             open_orders=before.open_orders + self._orders[place] - (replaced is not None),
+            entered_orders=before.entered_orders + self._ever_entered[place],
             last_lane_nonce=max(before.last_lane_nonce, self._nonces.get(lane, -1)),
             live_lane_order=None if holder == replaces else holder,
         )
@@ -140,6 +142,7 @@ class Judge:
         self._locked[order.trader] += lock
         self._position_wh[order.trader, order.zone, order.delivery_start, order.side] += order.energy_wh
         self._orders[order.trader, order.zone, order.delivery_start] += 1
+        self._ever_entered[order.trader, order.zone, order.delivery_start] += 1
         self._nonces[order.trader, order.lane] = order.nonce
         self._lanes[order.trader, order.lane, 0 if order.lane else order.delivery_start] = entry.digest
         self._entered[entry.digest] = Resting.of(order, lock)

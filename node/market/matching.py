@@ -5,20 +5,23 @@ transaction with how far it has come. See docs/adr/0014-engine-follows-the-seque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from indexer.db import Connection, Pool, queries, transaction
 from node.config import MarketRules
 from node.errors import Conflict
-from node.market.area import Area
+from node.market.area import Area, area_of
 from node.market.orders import gate_closes_at
 from node.market.sequence import Event
-from node.market.slot_book import Changes, Fill, SlotBook
+from node.market.slot_book import NO_FILLS_HASH, Changes, Fill, SlotBook
+from node.market.terms import agreed_areas, parse_terms, terms_bytes
 
 _SQL = queries(__name__)
 
 Slot: TypeAlias = tuple[int, int]
 """Name of an area, and delivery start."""
+_PAGE: Final = 5_000
+
 Contained: TypeAlias = Callable[[int, int], AbstractContextManager[None]]
 
 
@@ -40,6 +43,20 @@ class Step:
     changes: Changes
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A book as PostgreSQL has it."""
+
+    area: Area
+    """With the terms that the book was opened with."""
+    price_short_per_kwh: int
+    delivery_start: int
+    sequence: int
+    """The last event that is matched."""
+    trades: int
+    fills_hash: bytes
+
+
 def _not_contained(area: int, delivery_start: int) -> AbstractContextManager[None]:
     return nullcontext()
 
@@ -50,7 +67,9 @@ class Matcher:
 
     def __init__(self, rules: MarketRules, areas: Sequence[Area]) -> None:
         self._rules = rules
-        self._areas = {area.name: area for area in areas}
+        self._configured = areas
+        self._areas: dict[int, tuple[Area, ...]] = {}
+        """By delivery start."""
         self._books: dict[Slot, SlotBook] = {}
         self._again: set[Slot] = set()
         """Slots whose last step failed, or was cut off."""
@@ -77,28 +96,37 @@ class Matcher:
 
     async def _news(self, db: Connection, head: int, now_s: float) -> dict[Slot, list[Event]]:
         """New events by slot; at the start, all slots that may have some."""
-        news: dict[Slot, list[Event]] = {}
-        zones = {zone: area.name for area in self._areas.values() for zone in area.zones}
         if self._head is None:
-            last_gated = int(now_s) + self._rules.gate_lead_s
-            rows = await db.fetch(_SQL["open_slots"], list(zones), last_gated)
-            return {(zones[row["zone"]], row["delivery_start"]): [] for row in rows}
-        if head > self._head:
-            for row in await db.fetch(_SQL["new_events"], self._head, head):
-                if row["zone"] in zones:
-                    slot = zones[row["zone"]], row["delivery_start"]
-                    news.setdefault(slot, []).append(Event(*list(row.values())[:6]))
+            zones = [zone for area in self._configured for zone in area.zones]
+            rows = await db.fetch(_SQL["open_slots"], zones, int(now_s) + self._rules.gate_lead_s)
+        else:
+            rows = await db.fetch(_SQL["new_events"], self._head, head) if head > self._head else []
+        unknown = {row["delivery_start"] for row in rows}.difference(self._areas)
+        if unknown:
+            self._areas |= await agreed_areas(db, self._configured, unknown)
+        news: dict[Slot, list[Event]] = {}
+        for row in rows:
+            area = area_of(self._areas[row["delivery_start"]], row["zone"])
+            if area is not None:
+                events = news.setdefault((area.name, row["delivery_start"]), [])
+                if self._head is not None:
+                    events.append(Event(*list(row.values())[:6]))
         return news
 
     async def _advance(self, pool: Pool, slot: Slot, events: Sequence[Event] | None, head: int) -> Step | None:
-        area, delivery_start = self._areas[slot[0]], slot[1]
+        name, delivery_start = slot
+        (area,) = (area for area in self._areas[delivery_start] if area.name == name)
         book = self._books.pop(slot, None)
         async with transaction(pool) as db:
-            stored = await lock_book(db, area, delivery_start)
+            stored = await lock_book(db, self._rules, area, delivery_start)
             if stored is None:
                 return None
-            if book is None or events is None or book.sequence != stored:
-                book, events = await load(db, self._rules, area, delivery_start, head)
+            if (
+                book is None
+                or events is None
+                or (book.sequence, book.fills_hash) != (stored.sequence, stored.fills_hash)
+            ):
+                book, events = await load(db, stored, head)
             step = await write(db, book, events)
         self._books[slot] = book  # only now is it what PostgreSQL has
         return step
@@ -106,42 +134,52 @@ class Matcher:
     def _forget_gated(self, now_s: float) -> None:
         for key in [key for key in self._books if now_s >= gate_closes_at(self._rules, key[1])]:
             del self._books[key]
+        waiting = {start for _, start in self._again}
+        for start in [start for start in self._areas if now_s >= gate_closes_at(self._rules, start)]:
+            if start not in waiting:
+                del self._areas[start]
 
 
-async def lock_book(db: Connection, area: Area, delivery_start: int) -> int | None:
-    """The event up to which the book is matched; None once the gate has closed on it. Holds others off."""
-    await db.execute(_SQL["open_book"], area.name, delivery_start)
+async def lock_book(db: Connection, rules: MarketRules, area: Area, delivery_start: int) -> Stored | None:
+    """How far the book is matched; None once the gate has closed on it. Holds others off.
+
+    A book that is opened now gets the terms of ``area``, one that was opened before keeps its own.
+    """
+    terms = terms_bytes(area, delivery_start, rules.price_short_per_kwh)
+    await db.execute(_SQL["open_book"], area.name, delivery_start, terms, NO_FILLS_HASH)
     row = await db.fetchrow(_SQL["lock_book"], area.name, delivery_start)
     assert row is not None
     if await db.fetchval(_SQL["is_closed"], area.name, delivery_start):
         return None
-    return int(row["sequence"])
+    agreed, price_short_per_kwh = parse_terms(row["terms"])
+    return Stored(agreed, price_short_per_kwh, delivery_start, row["sequence"], row["trades"], row["fills_hash"])
 
 
 async def slot_events(db: Connection, area: Area, delivery_start: int, head: int) -> list[Event]:
-    """Everything that came to a slot's book up to an event, in sequence."""
-    rows = await db.fetch(_SQL["slot_events"], area.zones, delivery_start, head)
-    return [Event(*row.values()) for row in rows]
+    """Everything that came to a slot's book up to an event, in sequence. Needs a transaction.
+
+    Read page by page: however many there are, each page has the statement's time limit to itself.
+    """
+    rows = db.cursor(_SQL["slot_events"], area.zones, delivery_start, head, prefetch=_PAGE)
+    return [Event(*row.values()) async for row in rows]
 
 
-async def load(
-    db: Connection, rules: MarketRules, area: Area, delivery_start: int, head: int
-) -> tuple[SlotBook, list[Event]]:
-    """The locked book as it is stored, made again from the sequence, and the events that it has not seen.
+async def load(db: Connection, stored: Stored, head: int) -> tuple[SlotBook, list[Event]]:
+    """The locked book as it is stored, made again from the sequence, and all events up to one.
 
     Raises:
-        BookDiverged: the sequence makes another number of trades than are stored.
+        BookDiverged: the sequence makes other trades than are stored.
     """
-    row = await db.fetchrow(_SQL["lock_book"], area.name, delivery_start)
-    assert row is not None
-    events = await slot_events(db, area, delivery_start, head)
-    book = SlotBook(area, delivery_start, rules.price_short_per_kwh)
-    book.apply(event for event in events if event.sequence <= row["sequence"])
+    events = await slot_events(db, stored.area, stored.delivery_start, head)
+    book = SlotBook(stored.area, stored.delivery_start, stored.price_short_per_kwh)
+    book.apply(event for event in events if event.sequence <= stored.sequence)
     book.drain()
-    if (book.sequence, book.trade_count) != (row["sequence"], row["trades"]):
+    made = book.sequence, book.trade_count, book.fills_hash
+    if made != (stored.sequence, stored.trades, stored.fills_hash):
         raise BookDiverged(
-            f"area {area.name} slot {delivery_start}: the sequence makes {book.trade_count} trades up to event "
-            f"{book.sequence}, stored are {row['trades']} up to {row['sequence']}"
+            f"area {stored.area.name} slot {stored.delivery_start}: the sequence makes {made[1]} trades up to event "
+            f"{made[0]} with the hash {made[2].hex()}, stored are {stored.trades} up to {stored.sequence} with "
+            f"{stored.fills_hash.hex()}"
         )
     return book, events
 
@@ -163,7 +201,13 @@ async def write(db: Connection, book: SlotBook, events: Sequence[Event]) -> Step
         )
     moved = bool(changes.levels or changes.fills)
     revision = await db.fetchval(
-        _SQL["advance_book"], book.area.name, book.delivery_start, int(moved), book.sequence, book.trade_count
+        _SQL["advance_book"],
+        book.area.name,
+        book.delivery_start,
+        int(moved),
+        book.sequence,
+        book.trade_count,
+        book.fills_hash,
     )
     return Step(book.area, book.delivery_start, revision, book.sequence, changes) if moved else None
 

@@ -27,18 +27,18 @@ where o.zone = any($1::bigint[]) and o.delivery_start = to_timestamp($2::bigint)
 order by 1;
 
 -- open_book -- The row of a book that is matched for the first time
-insert into trading.books (area, delivery_start, revision, sequence, trades)
-values ($1, to_timestamp($2::bigint), 0, 0, 0) on conflict do nothing;
+insert into trading.books (area, delivery_start, revision, sequence, trades, terms, fills_hash)
+values ($1, to_timestamp($2::bigint), 0, 0, 0, $3, $4) on conflict do nothing;
 
 -- lock_book -- How far a book has come; nobody else matches it while this transaction lasts
-select b.revision, b.sequence, b.trades from trading.books b
+select b.revision, b.sequence, b.trades, b.terms, b.fills_hash from trading.books b
 where b.area = $1 and b.delivery_start = to_timestamp($2::bigint) for update;
 
 -- is_closed -- Whether the gate has closed on the book
 select exists (select from trading.slot_logs where area = $1 and delivery_start = to_timestamp($2::bigint));
 
 -- advance_book -- How far the book has come now
-update trading.books set revision = revision + $3, sequence = $4, trades = $5
+update trading.books set revision = revision + $3, sequence = $4, trades = $5, fills_hash = $6
 where area = $1 and delivery_start = to_timestamp($2::bigint) returning revision;
 
 -- insert_fills -- Trades of the continuous book

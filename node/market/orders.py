@@ -21,6 +21,11 @@ DAY_S: Final = 86_400
 MOST_OPEN_ORDERS: Final = 32
 """Of one trader in one slot: a slot settles in one batch, whose room all its traders share."""
 
+MOST_ENTERED_ORDERS: Final = 1_000
+"""Of one trader in one slot and zone, whatever became of them: all that ever came is matched again at the gate, and
+published."""
+MOST_SLICES: Final = 100
+"""Of an iceberg: each of its fills is a trade to be settled."""
 _AT_ONCE: Final = (TimeInForce.IMMEDIATE_OR_CANCEL, TimeInForce.FILL_OR_KILL)
 _LAST_SOURCE: Final = 4
 _END_OF_TIME: Final = 2**32
@@ -53,6 +58,8 @@ class TraderState:
     """What his other orders of the same slot and side come to."""
     open_orders: int
     """How many other orders he has in the slot, on both sides."""
+    entered_orders: int
+    """How many he ever entered in the slot and zone, whatever became of them."""
     last_lane_nonce: int
     """-1 when the lane was never used."""
     live_lane_order: bytes | None
@@ -183,7 +190,9 @@ def _check_time(rules: MarketRules, order: Order, now_s: float) -> None:
 def _check_instructions(rules: MarketRules, order: Order, instructions: Instructions, now_s: float) -> None:
     if instructions.block is not None:
         day_ahead = day_ahead_closes_at(rules, order.delivery_start)
-        if day_ahead is None or now_s >= day_ahead:
+        if day_ahead is None:
+            raise refusals.BlockUnsupported(day_ahead="this market has no day-ahead auction")
+        if now_s >= day_ahead:
             raise refusals.BlockUnsupported(closed_at=day_ahead, now_s=int(now_s))
     if instructions.good_till:
         closes_at = gate_closes_at(rules, order.delivery_start)
@@ -205,6 +214,9 @@ def _check_instructions(rules: MarketRules, order: Order, instructions: Instruct
         raise refusals.InstructionUnsupported(post_only=True, time_in_force=order.time_in_force)
     if instructions.display_wh and order.min_fill_wh:
         raise refusals.InstructionUnsupported(display_wh=instructions.display_wh, min_fill_wh=order.min_fill_wh)
+    least_wh = -(-order.energy_wh // MOST_SLICES)
+    if 0 < instructions.display_wh < least_wh:
+        raise refusals.InstructionUnsupported(display_wh=instructions.display_wh, least_wh=least_wh)
     if instructions.display_wh % rules.lot_wh:
         raise refusals.OffLot(display_wh=instructions.display_wh, lot_wh=rules.lot_wh)
 
@@ -221,6 +233,8 @@ def check_trader(rules: MarketRules, order: Order, trader: TraderState) -> int:
     _check_lane(order, trader)
     if trader.open_orders >= MOST_OPEN_ORDERS:
         raise refusals.TooManyOrders(open_orders=trader.open_orders, limit=MOST_OPEN_ORDERS)
+    if trader.entered_orders >= MOST_ENTERED_ORDERS:
+        raise refusals.TooManyOrders(entered_orders=trader.entered_orders, limit=MOST_ENTERED_ORDERS)
     position_wh = trader.position_wh + order.energy_wh
     if position_wh > trader.position_limit_wh:
         raise refusals.OverPositionLimit(position_wh=position_wh, limit_wh=trader.position_limit_wh)

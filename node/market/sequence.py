@@ -78,6 +78,11 @@ def cancelled_payload(cancelled_ms: int) -> bytes:
     return _TIME.pack(cancelled_ms)
 
 
+def parse_time(payload: bytes) -> int:
+    """When (Unix ms) a cancellation or an expiry was."""
+    return int(_TIME.unpack(payload)[0])
+
+
 def auction_subject(zone: int, delivery_start: int) -> bytes:
     """Names one auction, or one gate: of the zone or area in the slot."""
     return _SLOT.pack(zone, delivery_start)

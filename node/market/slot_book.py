@@ -11,10 +11,11 @@ from contracts.units import cash_up
 from node.market.area import Area
 from node.market.book import BUY, BookOrder, parse_entry
 from node.market.continuous import Continuous
-from node.market.engine import UNLIMITED_WH, LiveOrder, Network, Reason, StateRow, replay_hash
+from node.market.engine import UNLIMITED_WH, LiveOrder, Network, Reason, StateRow, next_hash, replay_hash
 from node.market.engine import Fill as EngineFill
 from node.market.sequence import ORDER_ACCEPTED, ORDER_CANCELLED, ORDER_EXPIRED, Event, parse_accepted
 
+NO_FILLS_HASH: Final = bytes(32)
 _NOT_HERE: Final = -1
 _REASONS: Final = {ORDER_CANCELLED: Reason.CANCELLED, ORDER_EXPIRED: Reason.EXPIRED}
 
@@ -98,6 +99,8 @@ class SlotBook:
         self.sequence = 0
         """The last event that it was told of."""
         self.trade_count = 0
+        self.fills_hash = NO_FILLS_HASH
+        """Of all fills so far, in order."""
         self._price_short = price_short_per_kwh
         self._engine = Continuous(network_of(area))
         self._all_fills: list[EngineFill] = []
@@ -188,6 +191,7 @@ class SlotBook:
                 Fill(self.trade_count, buy.entry, sell.entry, energy_wh, price, fee, sequence, executed_ms)
             )
             self.trade_count += 1
+            self.fills_hash = next_hash(self.fills_hash, fill)
             for known, worst_price in ((buy, price + fee), (sell, self._price_short - price)):
                 known.matched_wh += energy_wh
                 known.spent_nano += energy_wh * max(0, worst_price)

@@ -24,6 +24,7 @@ from node import outbox
 from node.market import service as market
 from node.scheduler import UNREACHABLE
 from node.settlement import batches, effects, store
+from node.settlement.attempts import are_refused, attempts_of, first_missing, key
 from node.settlement.batches import BatchRow, batches_of
 from node.settlement.context import BatchImpossible, GridAccountShort, SettlementContext
 from node.settlement.prepare import Turn, prepare, record
@@ -85,8 +86,11 @@ async def _guarded(db: Connection, ctx: SettlementContext, head: read.Head, row:
 
 
 async def _give_up(db: Connection, ctx: SettlementContext, row: asyncpg.Record, reason: str) -> Change | None:
+    """Ends a slot that has waited too long; what is on its way to the chain comes to its end there first."""
     try:
         async with db.transaction():
+            if await first_missing(db, ctx.chain_id, row, await batches_of(db, row["settlement_id"])) is not None:
+                return None
             return await _failed(db, ctx, row, f"given up after {row['age_s']} s: {reason}")
     except Exception as error:
         _fault(error)
@@ -142,7 +146,7 @@ async def _submit(
 ) -> Change | None:
     """Makes a batch of the settlement, its first or the one that follows those on chain."""
     settlement_id = row["settlement_id"]
-    attempts = await _attempts(db, row, ordinal)
+    attempts = await attempts_of(db, row, ordinal)
     if any((status.block_number or 0) > head.number for status in attempts):
         return None  # The mirror does not show yet why the last one was refused.
     refused = await _tally(db, ctx, row, attempts)
@@ -165,7 +169,7 @@ async def _submit(
         return await _end(db, ctx, row)
     await outbox.enqueue(
         db,
-        key=_key(row, ordinal, len(attempts)),
+        key=key(row, ordinal, len(attempts)),
         kind=effects.SETTLE,
         sender=ctx.operator,
         target=ctx.deployment.address("SettlementExchange"),
@@ -179,11 +183,12 @@ async def _submit(
 async def _mirror(db: Connection, ctx: SettlementContext, head: read.Head, row: asyncpg.Record) -> Change | None:
     """Looks where the batches stand, in their order; makes the next one when all those before it are on chain."""
     made = await batches_of(db, row["settlement_id"])
-    for batch in made:
-        there = await read.settled_batch(db, ctx.chain_id, batch.sequence)
-        if there is None or not _is_ours(there, row):
-            return await _missing(db, ctx, row, made[batch.ordinal :], there)
-        await _place(db, row, batch, there)
+    missing = await first_missing(db, ctx.chain_id, row, made)
+    if missing is not None:
+        first, there = missing
+        return await _missing(db, ctx, head, row, made[first.ordinal :], there)
+    if row["state"] == "failed" and any(batch.block_number is None for batch in made):
+        await _trades(db, ctx, row, "failed", len(made))
     if row["state"] != "submitted":
         return None
     if len(made) < row["batches"]:
@@ -191,23 +196,18 @@ async def _mirror(db: Connection, ctx: SettlementContext, head: read.Head, row: 
     return await _end(db, ctx, row)
 
 
-async def _place(db: Connection, row: asyncpg.Record, batch: BatchRow, there: read.Batch) -> None:
-    """Takes over where a batch stands; the gas is known once the sender has the receipt."""
-    known, place = (batch.transaction_hash, batch.block_number), (there.transaction_hash, there.block_number)
-    if known == place and batch.gas_used is not None:
-        return
-    attempts = await _attempts(db, row, batch.ordinal)
-    gas_used = attempts[-1].gas_used if attempts else None
-    if known != place or gas_used is not None:
-        await batches.place(db, row["settlement_id"], batch, *place, gas_used)
-
-
 async def _missing(
-    db: Connection, ctx: SettlementContext, row: asyncpg.Record, missing: Sequence[BatchRow], there: read.Batch | None
+    db: Connection,
+    ctx: SettlementContext,
+    head: read.Head,
+    row: asyncpg.Record,
+    missing: Sequence[BatchRow],
+    there: read.Batch | None,
 ) -> Change | None:
     """The first of these batches is not on chain, and so the later ones are not."""
     first = missing[0]
     if row["state"] == "failed":
+        await _missing_of_failed(db, ctx, head, row, missing, there)
         return None
     if first.block_number is not None:
         reason = f"a reorganisation removed block {first.block_number}"
@@ -215,15 +215,31 @@ async def _missing(
         await db.execute(_SQL["removed"], row["settlement_id"], reason)
         await _trades(db, ctx, row, "submitted", first.ordinal)
         return _changed(row, "submitted", reason)
-    attempts = await _attempts(db, row, first.ordinal)
+    attempts = await attempts_of(db, row, first.ordinal)
     if attempts and attempts[-1].state == "failed":
-        # Bytes that may still be sent must not find their number free.
-        later = [await _attempts(db, row, batch.ordinal) for batch in missing[1:]]
-        if all(others[-1].state == "failed" for others in later if others):
+        if await are_refused(db, head, row, missing):
             return await _refused(db, ctx, row, first, attempts, attempts[-1].error)
     elif there is not None:
         return await _refused(db, ctx, row, first, attempts, f"batch {first.sequence} settled another slot")
     return None
+
+
+async def _missing_of_failed(
+    db: Connection,
+    ctx: SettlementContext,
+    head: read.Head,
+    row: asyncpg.Record,
+    missing: Sequence[BatchRow],
+    there: read.Batch | None,
+) -> None:
+    """A reorganisation removed batches of a failed settlement: they come again, or their numbers are free."""
+    first = missing[0]
+    if first.block_number is not None:
+        logger.warning("failed settlement lost a batch: zone=%d delivery_start=%d", row["zone"], row["delivery_start"])
+        await batches.remove(db, row["settlement_id"], first.ordinal)
+        await _trades(db, ctx, row, "failed", first.ordinal)
+    if there is not None or await are_refused(db, head, row, missing):
+        await batches.withdraw(db, row["settlement_id"], first.ordinal)
 
 
 async def _refused(
@@ -288,25 +304,8 @@ async def _release(db: Connection, ctx: SettlementContext, row: asyncpg.Record, 
     await _trades(db, ctx, row, state, on_chain)
 
 
-async def _attempts(db: Connection, row: asyncpg.Record, ordinal: int) -> list[outbox.Status]:
-    """What became of everything that was sent as this batch of a settlement."""
-    found: list[outbox.Status] = []
-    while (status := await outbox.find(db, _key(row, ordinal, len(found)))) is not None:
-        found.append(status)
-    return found
-
-
 def _is_overdue(row: asyncpg.Record) -> bool:
-    """Whether the slot has waited too long; what is on its way to the chain comes to its end there."""
-    return row["state"] in ("computed", "attested") and row["age_s"] > PATIENCE_S
-
-
-def _is_ours(there: read.Batch, row: asyncpg.Record) -> bool:
-    return (there.delivery_start, there.version) == (row["delivery_start"], row["version"])
-
-
-def _key(row: asyncpg.Record, ordinal: int, attempt: int) -> str:
-    return effects.key(effects.SETTLE, row["zone"], row["delivery_start"], row["version"], attempt, ordinal)
+    return row["state"] in ("computed", "attested", "submitted") and row["age_s"] > PATIENCE_S
 
 
 async def _trades(db: Connection, ctx: SettlementContext, row: asyncpg.Record, state: str, on_chain: int) -> None:

@@ -8,7 +8,9 @@ where settlement_id in (
     union
     select settlement_id from trading.settlements where batch_sequence is not null and block_number > $1
     union
-    select settlement_id from trading.settlements where batch_sequence is not null and gas_used is null)
+    select settlement_id from trading.settlements where batch_sequence is not null and gas_used is null
+    union
+    select settlement_id from trading.settlement_batches where block_number is null)
 order by delivery_start, zone, version
 for update skip locked
 

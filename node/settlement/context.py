@@ -45,6 +45,12 @@ class GridAccountShort(GridtraceError):
     retryable = True
 
 
+class AttemptRevived(GridtraceError):
+    """A batch was settled by an attempt that had been given up; it has to be looked into."""
+
+    code = "attempt-revived"
+
+
 class OutcomeChanged(BatchImpossible):
     """A stored settlement no longer follows from what it was computed from."""
 

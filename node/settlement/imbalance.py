@@ -68,16 +68,15 @@ def imbalance_prices(clearing_price_per_kwh: int | None, long_per_kwh: int, shor
 
 
 def local_price(clearing_prices: Iterable[int | None], trades: Iterable[Trade]) -> int | None:
-    """What energy was worth in a slot, in micro-currency per kWh: the price of its auction where there is one.
+    """What energy was worth in a slot, in micro-currency per kWh: the auction's price, where all was traded at it.
 
-    Else, of trades at several prices, their mean weighted by energy, rounded down; None when nothing was traded.
+    Else, of trades at several prices, their mean weighted by energy, rounded down: no small trade sets the price of all
+    imbalance. None when nothing was traded and no auction has the one price.
     """
-    prices = {price for price in clearing_prices if price is not None}
-    if len(prices) == 1:
-        return prices.pop()
     traded = [(trade.energy_wh, trade.price_per_kwh) for trade in trades]
+    prices = {price for price in clearing_prices if price is not None}
     if not traded:
-        return None
+        return prices.pop() if len(prices) == 1 else None
     return sum(money_nano(price, energy_wh) for energy_wh, price in traded) // sum(energy_wh for energy_wh, _ in traded)
 
 

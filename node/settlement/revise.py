@@ -28,18 +28,27 @@ _SQL = queries(__name__)
 async def due(
     db: Connection, ctx: SettlementContext, zones: Iterable[int], now_s: int, limit: int = 20
 ) -> list[tuple[int, int]]:
-    """Slots with readings that their last version did not know, and those that come to be final, oldest first."""
-    rows = await db.fetch(_SQL["due"], list(zones), now_s - ctx.rules.final_after_s, limit)
+    """Slots with readings that their last version did not know, and those that come to be final.
+
+    Whoever was not looked at for longest comes first.
+    """
+    rules = ctx.rules
+    rows = await db.fetch(_SQL["due"], list(zones), now_s - rules.final_after_s, limit, rules.reading_gap_s)
     return [(row["zone"], row["delivery_start"]) for row in rows]
 
 
 async def revise(db: Connection, ctx: SettlementContext, zone: int, delivery_start: int, now_s: int) -> int | None:
     """Makes the slot's next version if its meters say more than before, and returns its id; else looks again later.
 
-    The last look makes the last version final. Needs a transaction. Repeating it changes nothing.
+    The last look makes the last version final; one that failed between its batches is final at once. Needs a
+    transaction. Repeating it changes nothing.
     """
     newest = await db.fetchrow(_SQL["newest"], zone, delivery_start)
     if newest is None or newest["final_at"] is not None or newest["state"] not in ("settled", "failed"):
+        return None
+    if newest["state"] == "failed" and newest["is_on_chain"]:
+        # Part of its difference is paid: the next version's, to the one before, would pay that again.
+        await db.execute(_SQL["looked"], newest["settlement_id"], True)
         return None
     is_final = now_s >= delivery_start + newest["slot_s"] + ctx.rules.final_after_s
     base = await db.fetchrow(_SQL["base"], zone, delivery_start)

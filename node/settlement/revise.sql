@@ -1,4 +1,4 @@
--- due -- slots whose last version misses a meter that has been proved since, and slots that ended before $2 unless final
+-- due -- slots whose last version misses a meter that may be proved since, and slots that ended before $2 unless final
 select s.zone, extract(epoch from s.delivery_start)::bigint as delivery_start
 from trading.settlements s
 join trading.auctions a on a.zone = s.zone and a.delivery_start = s.delivery_start
@@ -11,14 +11,18 @@ where s.final_at is null and s.state in ('settled', 'failed') and s.zones && $1:
           select from telemetry.slot_energy e
           join telemetry.readings r on r.meter_id = e.meter_id
           where e.delivery_start = s.delivery_start and e.version = s.version and e.state <> 'VALIDATED'
-            and r.state = 'VALIDATED' and r."time" >= a.delivery_start + make_interval(secs => a.slot_s)
+            -- No reading further off than the longest gap ($4) proves anything of the slot.
+            and r.state = 'VALIDATED' and r."time" >= a.delivery_start - make_interval(secs => $4)
+            and r."time" <= a.delivery_start + make_interval(secs => a.slot_s + $4)
             -- Whoever wrote a reading may commit it a moment after it was stamped.
             and r.received_at > coalesce(s.looked_at, s.computed_at) - interval '2 seconds'))
-order by s.delivery_start, s.zone
+order by s.looked_at nulls first, s.delivery_start, s.zone
 limit $3
 
 -- newest -- a slot's newest version; whoever holds its row revises the slot
-select s.settlement_id, s.version, s.state, s.final_at, a.slot_s
+select s.settlement_id, s.version, s.state, s.final_at, a.slot_s, exists (
+        select from trading.settlement_batches b
+        where b.settlement_id = s.settlement_id and b.block_number is not null) as is_on_chain
 from trading.settlements s
 join trading.auctions a on a.zone = s.zone and a.delivery_start = s.delivery_start
 where s.zone = $1 and s.delivery_start = to_timestamp($2)

@@ -29,14 +29,9 @@ left join lateral (
     group by s.delivery_start order by s.delivery_start desc limit 1
 ) own on true
 left join lateral (
-    select sum(o.locked_cash) as cash
-    from trading.orders o
-    where o.trader = asked.account and o.locked_cash > 0 and (o.delivery_start <> to_timestamp($3) or o.zone <> all($4::bigint[]))
-      -- What is settled on chain has left the cash already; its lock is freed a moment later.
-      and not exists (
-          select from blockchain.settled_orders s
-          where s.chain_id = $1 and s.trader = o.trader and s.delivery_start = o.delivery_start
-            and s.zone = o.zone and s.lane = o.lane and s.nonce = o.nonce)
+    select sum(h.cash) as cash
+    from trading.held_cash($1, asked.account) h
+    where h.delivery_start <> to_timestamp($3) or h.zone <> all($4::bigint[])
 ) held on true
 left join lateral (
     select i.delivery_start

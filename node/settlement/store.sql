@@ -40,10 +40,10 @@ where zone = any($1::bigint[]) and delivery_start = to_timestamp($2) and trade_n
 -- batches -- how many batches the settlement takes
 update trading.settlements set batches = $2 where settlement_id = $1
 
--- trades_batch -- the trades of one batch, instead of those of an attempt before
+-- trades_batch -- the trades of one batch, instead of those of an attempt before and of what followed it
 update trading.trades
 set batch = case when trade_number = any($4::integer[]) then $3 end
-where zone = any($1::bigint[]) and delivery_start = to_timestamp($2) and (batch = $3 or trade_number = any($4))
+where zone = any($1::bigint[]) and delivery_start = to_timestamp($2) and (batch >= $3 or trade_number = any($4))
 
 -- voids -- voided orders of a slot's first settlement, which later versions keep to
 select v.digest, v.batch
@@ -53,8 +53,8 @@ join trading.settlement_voids v on v.settlement_id = first.settlement_id
 where s.settlement_id = $1
 order by v.digest
 
--- forget_voids -- of an attempt that was judged anew
-delete from trading.settlement_voids where settlement_id = $1 and batch = $2
+-- forget_voids -- of an attempt that was judged anew, and of what followed it
+delete from trading.settlement_voids where settlement_id = $1 and batch >= $2
 
 -- record_void -- an order that the exchange would refuse, and the block that says so
 insert into trading.settlement_voids (settlement_id, digest, account, reason, as_of_block, as_of_hash, batch)

@@ -160,6 +160,8 @@ def try_one(project: Path, mutant: Mutant) -> str:
 def compiled_with(mutant: Mutant) -> dict[str, dict[str, Any]]:
     """What the compiler makes of the contracts that the mutant is a part of, by name. Raises SolcError."""
     units = {name: unit for name, unit in compiler.definitions().items() if mutant.path in compiler.closure([unit])}
+    if not units:
+        return {}
     sources = compiler.closure(list(units.values()))
     sources[mutant.path] = mutant.apply(sources[mutant.path])
     wanted = ["evm.bytecode.object", "evm.deployedBytecode.object"]
@@ -171,8 +173,6 @@ def compiled_with(mutant: Mutant) -> dict[str, dict[str, Any]]:
             "outputSelection": {unit: {name: wanted} for name, unit in units.items()},
         },
     }
-    if not units:
-        return {}
     output = solcx.compile_standard(job, solc_binary=compiler.SOLC)
     return {name: output["contracts"][unit][name]["evm"] for name, unit in units.items()}
 

@@ -48,13 +48,14 @@ function startClaiming(form: HTMLFormElement): void {
 }
 
 function startDeciding(form: HTMLFormElement): void {
-  const { user } = form.dataset;
-  if (user === undefined) return;
+  const { user, appliedAt } = form.dataset;
+  if (user === undefined || appliedAt === undefined) return;
+  for (const button of form.querySelectorAll("button")) button.disabled = false;
   form.onsubmit = (event) => {
     event.preventDefault();
     const chosen = (event.submitter as HTMLButtonElement | null)?.value ?? "rejection";
     void run(form, async () => {
-      await decide(user, chosen);
+      await decide(user, appliedAt, chosen);
       location.reload();
       return "Decided.";
     });
@@ -90,16 +91,33 @@ async function showAccount(button: HTMLButtonElement): Promise<void> {
   };
 }
 
+const wired = new WeakSet<HTMLElement>();
+
+/** Wires what has come to the page with the news; a form that is wired already may be at work. */
+export function wireForms(): void {
+  const waiting: HTMLElement[] = [];
+  const wire = <Kind extends HTMLElement>(selector: string, start: (found: Kind) => void): void => {
+    for (const found of document.querySelectorAll<Kind>(selector)) {
+      if (wired.has(found)) continue;
+      wired.add(found);
+      start(found);
+      waiting.push(found);
+    }
+  };
+  wire("form[data-buy]", startBuying);
+  wire("form[data-claim]", startClaiming);
+  wire("form[data-decide]", startDeciding);
+  wire("button[data-sign-in]", startSigningIn);
+  if (!hasWallet()) return;
+  for (const found of waiting) {
+    for (const button of found instanceof HTMLButtonElement ? [found] : found.querySelectorAll("button")) button.disabled = false;
+  }
+}
+
 /** Finds what needs a wallet on this page, and switches it on once there is one. */
 export function startForms(): void {
   startTrading();
-  for (const form of document.querySelectorAll<HTMLFormElement>("form[data-buy]")) startBuying(form);
-  for (const form of document.querySelectorAll<HTMLFormElement>("form[data-claim]")) startClaiming(form);
-  for (const form of document.querySelectorAll<HTMLFormElement>("form[data-decide]")) {
-    startDeciding(form);
-    for (const button of form.querySelectorAll("button")) button.disabled = false;
-  }
-  for (const button of document.querySelectorAll<HTMLButtonElement>("[data-sign-in]")) startSigningIn(button);
+  wireForms();
   const own = document.querySelector<HTMLButtonElement>("button[data-account]");
   if (own !== null) void showAccount(own);
   findWallets(() => {

@@ -117,14 +117,14 @@ export async function claim(asset: string): Promise<void> {
   await ask<Accepted>("POST", `/v1/assets/${asset}/claims`, undefined, { "Idempotency-Key": requestKey() });
 }
 
-/** Decides on an application for clearance. */
-export async function decide(user: string, decision: string): Promise<void> {
+/** Decides on an application for clearance, as it stood on the page: `applied_at` says which. */
+export async function decide(user: string, applied_at: string, decision: string): Promise<void> {
   const path = `/v1/kyc/applications/${user}/${decision}`;
   if (decision === "approval") {
     const until = new Date(Date.now() + 365 * 86_400_000);
     until.setUTCMilliseconds(0);
-    await ask("POST", path, { cleared_until: until.toISOString() }, { "Idempotency-Key": `kyc-${user}-${until.toISOString().slice(0, 10)}` });
+    await ask("POST", path, { cleared_until: until.toISOString(), applied_at }, { "Idempotency-Key": `kyc-${user}-${Date.parse(applied_at)}` });
   } else {
-    await ask("POST", path, { reason: "not enough to clear the account" });
+    await ask("POST", path, { reason: "not enough to clear the account", applied_at });
   }
 }

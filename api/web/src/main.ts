@@ -3,7 +3,7 @@ import "./main.css";
 
 import { startChart } from "./chart.js";
 import { startClocks } from "./clock.js";
-import { startForms } from "./forms.js";
+import { startForms, wireForms } from "./forms.js";
 import { follow } from "./live.js";
 import { startProduction } from "./production.js";
 import { refresh } from "./refresh.js";
@@ -15,6 +15,9 @@ startProduction();
 const redrawChart = startChart();
 
 follow(() => {
-  void refresh().then(watchOrders);
+  void refresh().then(() => {
+    watchOrders();
+    wireForms();
+  });
   redrawChart();
 });

@@ -11,11 +11,13 @@ export async function run(form: HTMLElement, work: (say: Say) => Promise<string>
     line.classList.toggle("bad", bad);
   };
   for (const button of buttons) button.disabled = true;
+  form.ariaBusy = "true";
   try {
     say(await work(say));
   } catch (error) {
     say(error instanceof Error ? error.message : String(error), true);
   } finally {
     for (const button of buttons) button.disabled = false;
+    form.ariaBusy = null;
   }
 }

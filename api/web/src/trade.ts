@@ -61,7 +61,7 @@ function startOrdering(form: HTMLFormElement): void {
 
 function startCancelling(form: HTMLFormElement): void {
   const order = form.dataset["orderId"];
-  if (order === undefined) return;
+  if (order === undefined || form.ariaBusy === "true") return;
   for (const button of form.querySelectorAll("button")) button.disabled = false;
   form.onsubmit = (event) => {
     event.preventDefault();

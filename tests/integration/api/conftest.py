@@ -11,9 +11,12 @@ import pytest
 from api.app import create_app
 from api.client import Client
 from api.config import ApiConfig
+from contracts.abi import ARTIFACTS, artifact
 from contracts.addresses import Deployment
 from contracts.typed_data import address_of, checksum
+from indexer import facts
 from indexer.db import connect
+from indexer.manifest import Contract, Manifest
 
 BASE_URL = "http://market.test"
 CHAIN_ID = 31_337
@@ -154,6 +157,16 @@ async def index_block(market: Market, number: int) -> None:
         number,
         block_hash,
     )
+
+
+async def index_events(market: Market) -> None:
+    """The tables of all contracts' events are there, as once an indexer has started."""
+    contracts = tuple(Contract(name, bytes([n]) * 20, artifact(name).abi) for n, name in enumerate(ARTIFACTS))
+    db = await connect(market.database_url)
+    try:
+        await facts.ensure(db, Manifest(chain_id=CHAIN_ID, start_block=0, contracts=contracts))
+    finally:
+        await db.close()
 
 
 async def clear_account(market: Market, key: bytes, *, meter_id: int, cash: int = 10_000_000) -> None:

@@ -3,11 +3,12 @@
 import pytest
 
 from contracts.typed_data import address_of, checksum
-from tests.integration.api.conftest import ALICE_KEY, BOB_KEY, OPERATOR_KEY, Market, clear_account
+from tests.integration.api.conftest import ALICE_KEY, BOB_KEY, OPERATOR_KEY, Market, clear_account, index_events
 
 pytestmark = pytest.mark.integration
 
 ALICE = checksum(address_of(ALICE_KEY))
+NONE = "00000000-0000-4000-8000-000000000000"
 SPAN = "start=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z"
 
 # path: status for (nobody, Alice herself, Bob, operator)
@@ -42,6 +43,20 @@ READS = {
     "/v1/ledger/executions": (200, 200, 200, 200),
     "/v1/ledger/transactions": (200, 200, 200, 200),
     "/v1/ledger/transfers": (200, 200, 200, 200),
+    "/v1/portfolio": (401, 200, 200, 200),
+    f"/v1/portfolio?account={ALICE}": (401, 200, 404, 200),
+    "/v1/investments": (401, 200, 200, 200),
+    f"/v1/investments?account={ALICE}": (401, 200, 404, 200),
+    "/v1/notifications": (401, 200, 200, 200),
+    "/v1/kyc/application": (401, 404, 404, 404),
+    "/v1/kyc/applications": (401, 403, 403, 200),
+    "/v1/auth/keys": (401, 200, 200, 200),
+    "/v1/auth/sessions": (401, 200, 200, 200),
+    "/v1/auth/me": (200, 200, 200, 200),
+    "/v1/assets": (200, 200, 200, 200),
+    f"/v1/assets/{NONE}": (404, 404, 404, 404),
+    f"/v1/assets/{NONE}/holders": (401, 404, 404, 404),
+    f"/v1/assets/{NONE}/documents": (404, 404, 404, 404),
 }
 WRITES = {
     "/v1/participants": (
@@ -62,6 +77,21 @@ WRITES = {
         },
         (401, 403, 403, 202),
     ),
+    "/v1/assets": (
+        {"owner": ALICE, "plant_id": "sun-hill", "name": "Sun Hill", "symbol": "SUN", "supply": "1000"},
+        (401, 403, 403, 201),
+    ),
+    f"/v1/assets/{NONE}/token": ({}, (401, 403, 403, 503)),
+    f"/v1/assets/{NONE}/status": ({"status": "active"}, (401, 403, 403, 404)),
+    f"/v1/kyc/applications/{NONE}/approval": (
+        {"cleared_until": "2027-01-01T00:00:00Z", "applied_at": "2026-01-01T00:00:00Z"},
+        (401, 403, 403, 404),
+    ),
+    f"/v1/kyc/applications/{NONE}/rejection": (
+        {"reason": "no", "applied_at": "2026-01-01T00:00:00Z"},
+        (401, 403, 403, 404),
+    ),
+    f"/v1/users/{NONE}/role": ({"role": "auditor"}, (401, 403, 403, 404)),
 }
 
 
@@ -74,6 +104,7 @@ async def tokens(market: Market) -> list[str | None]:
 
 
 async def test_reads__every_route_by_every_caller__show_only_what_is_his(market: Market) -> None:
+    await index_events(market)
     await clear_account(market, ALICE_KEY, meter_id=1)
     async with market.client(ALICE_KEY) as alice:
         assert (await alice.faucet(5)).outbox_id == 1
@@ -108,6 +139,7 @@ async def test_lists__of_another_account__are_empty(market: Market) -> None:
 
 
 async def test_writes__of_administrators__are_refused_to_others(market: Market) -> None:
+    await index_events(market)
     sessions = await tokens(market)
     for path, (body, expected) in WRITES.items():
         found = []

@@ -19,11 +19,12 @@ from contracts.typed_data import address_of, checksum
 from indexer.db import transaction
 from node import kyc
 from node.assets import registry
+from node.bus import Bus
 from node.sealing import Box
 from tests.integration.api.browser import Wallet, opened
 from tests.integration.api.conftest import api_config
 from tests.integration.node.assets.stage import ALICE, CHAIN_ID, OPERATOR, OWNER, Stage, open_stage
-from tests.integration.node.assets.test_on_chain import listed, settled_day
+from tests.integration.node.assets.test_on_chain import buy, listed, settled_day
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -179,6 +180,36 @@ async def test_clearance_page__registrar__clears_who_applied(
         assert complaints == []
     async with stage.pool.acquire() as db:
         assert (await kyc.profile(db, user)).kyc_status == "approved"
+
+
+async def test_portfolio__drawn_anew_with_the_news__still_claims(
+    stage: Stage, base_url: str, redis_url: str, chromium: str, tmp_path: Path
+) -> None:
+    from playwright.async_api import expect
+
+    asset = await listed(stage, tmp_path)
+    await buy(stage, asset, ALICE, 3)
+    bus = Bus(redis_url)
+    async with opened(chromium, base_url, Wallet(ALICE, CHAIN_ID)) as (page, complaints):
+        await page.goto("/portfolio")
+        await page.locator("main").get_by_role("button", name="Sign in").click()
+        claiming = page.get_by_role("button", name="Claim")
+        await expect(claiming).to_be_enabled(timeout=15_000)
+        await expect(page.locator("[data-live-text]")).to_have_text("live")
+        # The region is drawn anew: what stood in it before is gone.
+        before = await claiming.element_handle()
+        assert before is not None
+        await stage.fund(OWNER, 5_000)
+        assert asset.token is not None
+        money = stage.chain.deployment.address("PaymentToken")
+        await stage.as_wallet(OWNER, money, encode_call("PaymentToken", "approve", asset.token, 5_000))
+        await stage.as_wallet(OWNER, asset.token, encode_call("AssetToken", "depositRevenue", 5_000, bytes(32)))
+        await bus.publish("audit", {"zone": 1, "delivery_start": 0, "differences": 0})
+        await page.wait_for_function("old => !old.isConnected", arg=before, timeout=15_000)
+        await claiming.click(timeout=5_000)
+        await expect(page.locator("#portfolio [data-say]")).to_contain_text("Asked for", timeout=15_000)
+        assert complaints == [], complaints
+    await bus.close()
 
 
 async def _asset(stage: Stage, asset_id: Any) -> registry.Asset:

@@ -12,9 +12,11 @@ import pytest
 
 from api.app import create_app
 from api.client import Client
+from api.rest import asset_documents
 from contracts.abi import encode_call
 from contracts.typed_data import address_of, checksum
 from node import app as node_app
+from node.assets.papers import ENTRY_BYTES, MAX_ASSET_BYTES
 from node.cache import Cache
 from node.documents.cid import Cid
 from tests.integration.api.conftest import BASE_URL, api_config
@@ -156,7 +158,7 @@ async def test_asset__from_application_to_claim__through_the_api(house: House) -
             "POST",
             f"/v1/kyc/applications/{entry['user_id']}/approval",
             202,
-            json={"cleared_until": until.isoformat()},
+            json={"cleared_until": until.isoformat(), "applied_at": entry["applied_at"]},
             headers={"Idempotency-Key": entry["user_id"]},
         )
         await house.mined(accepted)
@@ -184,6 +186,9 @@ async def test_asset__from_application_to_claim__through_the_api(house: House) -
     listed = await nobody.call("GET", papers)
     assert (asset["status"], listed["is_anchored"]) == ("active", True)
     assert await nobody.call("GET", f"{papers}/media/roof.png") == b"\x89PNG\r\n\x1a\n"
+    deed_cid = {item["path"]: item["cid"] for item in (await owner.call("GET", papers))["items"]}["legal/deed.pdf"]
+    assert deed_cid == put["cid"]
+    assert {item["path"]: item["cid"] for item in listed["items"]}["legal/deed.pdf"] is None
     for stranger in (nobody, alice):
         await stranger.call("GET", f"{papers}/legal/deed.pdf", 404)
     assert await owner.call("GET", f"{papers}/legal/deed.pdf") == deed
@@ -263,6 +268,67 @@ def _files(folder: Path) -> list[Path]:
 
 def listed_cid(listed: Any) -> str:
     return str(next(item["cid"] for item in listed["items"] if item["path"] == "media/roof.png"))
+
+
+async def test_papers__one_upload_at_a_time__and_no_more_than_fits(house: House) -> None:
+    registrar, owner = [await house.door(key) for key in (OPERATOR, OWNER)]
+    asset = (await registrar.call("POST", "/v1/assets", 201, json=PLANT))["asset"]
+    papers = f"/v1/assets/{asset['id']}/documents"
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"first, "
+        begun.set()
+        await over.wait()
+        yield b"last"
+
+    first = asyncio.create_task(owner.call("PUT", f"{papers}/media/slow.txt", 201, content=slow()))
+    await begun.wait()
+    refused = await owner.call("PUT", f"{papers}/media/other.txt", 409, content=b"x")
+    assert refused["code"] == "upload-under-way"
+    over.set()
+    assert (await first)["size_bytes"] == len("first, last")
+    await owner.call("PUT", f"{papers}/media/other.txt", 201, content=b"x")
+
+    # Of a hundred bytes that are left, a body that says it has more is refused unread.
+    async with house.stage.pool.acquire() as db:
+        await db.execute(
+            "update assets.asset_documents set size_bytes = $1, total_bytes = $1 where file_name = 'slow.txt'",
+            MAX_ASSET_BYTES - 3 * ENTRY_BYTES - 101,
+        )
+
+    read = []
+
+    async def watched() -> AsyncIterator[bytes]:
+        read.append(True)
+        yield b"x" * 101
+
+    headers = {"Content-Length": "101"}
+    answer = await owner.call("PUT", f"{papers}/media/more.txt", 413, content=watched(), headers=headers)
+    assert (answer["code"], read) == ("file-too-large", [])
+    answer = await owner.call("PUT", f"{papers}/media/more.txt", 413, content=_in_pieces(b"x" * 101))
+    assert answer["code"] == "file-too-large"
+    await owner.call("PUT", f"{papers}/media/more.txt", 201, content=b"x" * 100)
+    answer = await owner.call("PUT", f"{papers}/media/even-more.txt", 409, content=b"x")
+    assert answer["code"] == "papers-full"
+
+
+async def _in_pieces(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+async def test_upload__too_slow__is_refused(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    registrar, owner = [await house.door(key) for key in (OPERATOR, OWNER)]
+    asset = (await registrar.call("POST", "/v1/assets", 201, json=PLANT))["asset"]
+    monkeypatch.setattr(asset_documents, "UPLOAD_S", 0.1)
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"one"
+        await asyncio.sleep(30)
+
+    path = f"/v1/assets/{asset['id']}/documents/media/slow.txt"
+    assert (await owner.call("PUT", path, 408, content=endless()))["code"] == "upload-too-slow"
+    await owner.call("PUT", path, 408, content=endless())  # and not: one is under way
 
 
 async def test_assets__unknown__are_problems_with_codes(house: House) -> None:

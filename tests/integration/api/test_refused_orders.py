@@ -41,7 +41,7 @@ CASES = [
     Case("instruction", "trading=auction", body=(("post_only", True),)),
     Case("good-till", "closes_at=", body=(("good_till", START.strftime("%Y-%m-%dT%H:%M:%SZ")),)),
     Case("replaced-order", "order=" + DIGEST, body=(("replaces", DIGEST),)),
-    Case("block", "closed_at=None", body=(("block", DIGEST),)),
+    Case("block", "this market has no day-ahead auction", body=(("block", DIGEST),)),
     Case("source", "source=1", replace(BID, source="solar")),
     Case("slot-misaligned", "slot_s=900", replace(BID, delivery_start=START + timedelta(seconds=60))),
     Case("gate-not-open", "opens_at=", replace(BID, delivery_start=START + timedelta(hours=9))),

@@ -11,6 +11,7 @@ from contracts.typed_data import address_of, checksum
 from indexer.errors import RpcUnavailable, WrongChain
 from node.deploy import DeploymentMismatch, Parameters, Progress, deploy
 from node.deploy.account import DeploymentFailed
+from node.deploy.choices import PowersTogether
 from node.wallet import DevKeyRefused
 from tests.integration.conftest import AnvilChain, RpcError
 from tests.integration.node.deploying import (
@@ -241,9 +242,11 @@ async def test_deploy__money_for_some_of_it__refused_before_anything_is_created(
 
 async def test_deploy__wrong_chain_or_no_node__refused(anvil: AnvilChain, path: Path) -> None:
     with pytest.raises(WrongChain, match="31337, not 5"):
+        await deploy(anvil.url, 5, KEY, OPERATOR, path, treasury=DEPLOYER, holders={"guardian": DEPLOYER})
+    with pytest.raises(PowersTogether):
         await deploy(anvil.url, 5, KEY, OPERATOR, path)
     with pytest.raises(RpcUnavailable):
         await deploy("http://127.0.0.1:9", 31_337, KEY, OPERATOR, path)
     with pytest.raises(DevKeyRefused):
-        await deploy(anvil.url, 5, ANVIL_KEY, OPERATOR, path)
+        await deploy(anvil.url, 5, ANVIL_KEY, OPERATOR, path, treasury=DEPLOYER, holders={"guardian": DEPLOYER})
     assert address_of(KEY) == DEPLOYER

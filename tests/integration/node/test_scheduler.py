@@ -48,6 +48,23 @@ async def test_run__two_nodes__only_one_works_until_it_stops(database_url: str) 
     await stop(standby)
 
 
+async def test_run__cancelled_in_the_middle_of_a_job__logs_no_failure(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    started = asyncio.Event()
+
+    async def wait() -> None:
+        started.set()
+        await asyncio.sleep(60)
+
+    node = asyncio.create_task(scheduler.run(database_url, [Job("wait", 0.05, wait)]))
+    await until(started)
+    await stop(node)
+    await asyncio.sleep(0.1)
+
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
 async def test_run__failing_job__is_told_once_and_the_others_go_on(
     database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,7 +1,9 @@
 import importlib
 import pkgutil
+import re
 import sys
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import asyncpg
 import httpx
@@ -10,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
-import api.rest
+import api.graphql
 import node
 from api import errors
 from api.app import RECURSION_LIMIT, create_app
@@ -20,6 +22,9 @@ from api.limits import MAX_BODY_BYTES, Envelope
 from contracts.errors import GridtraceError
 from node.errors import Conflict, NotFound, Refused
 from tests.unit.api.test_config import COMPLETE
+
+COMMANDS = ("api.cli.", "api.devnet.")
+"""Answer to who typed them, not over HTTP."""
 
 
 class Body(BaseModel):
@@ -145,13 +150,38 @@ async def test_envelope__trace_context_given__is_kept(http: httpx.AsyncClient) -
     assert response.json()["trace_id"] == trace
 
 
+@pytest.mark.parametrize(
+    ("headers", "kept"),
+    [
+        ({"authorization": "Bearer x"}, "private, no-store"),
+        ({"cookie": "a=b; sid=x"}, "private, no-store"),
+        ({"cookie": "__Host-sid=x"}, "private, no-store"),
+        ({"cookie": "residual=x"}, None),
+        ({}, None),
+    ],
+)
+async def test_envelope__answer_to_somebody__is_kept_by_no_cache(
+    http: httpx.AsyncClient, headers: dict[str, str], kept: str | None
+) -> None:
+    assert (await http.get("/v1/nowhere", headers=headers)).headers.get("cache-control") == kept
+    assert "cache-control" not in (await http.get("/static/none.js", headers=headers)).headers
+
+
 def test_status__every_refusal_of_the_node_and_api__is_published() -> None:
-    for package in (node, api.rest):
+    for package in (node, api):
         for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-            importlib.import_module(module.name)
-    products = [kind for kind in subclasses(Refused) if not kind.__module__.startswith("tests.")]
+            if not module.name.startswith(COMMANDS):
+                importlib.import_module(module.name)
+    products = [kind for kind in subclasses(Refused) if not kind.__module__.startswith(("tests.", *COMMANDS))]
     assert len(products) > 20
     assert [kind.code for kind in products if kind.code not in STATUS] == []
+
+
+def test_status__every_code_of_graphql__is_published() -> None:
+    sources = Path(api.graphql.__file__).parent.glob("*.py")
+    codes = {code for source in sources for code in re.findall(r'"code": "([a-z-]+)"', source.read_text())}
+    assert "query-too-large" in codes
+    assert codes <= STATUS.keys()
 
 
 def test_status__not_found_kinds__are_404_and_conflicts_409() -> None:

@@ -7,9 +7,7 @@ from graphql import GraphQLError, get_introspection_query, parse
 
 from api.graphql import bounds, scalars
 
-SPREADS = " ".join(
-    f"fragment f{n} on Q {{ ...f{n + 1} ...f{n + 1} ...f{n + 1} ...f{n + 1} }}" for n in range(12)
-)
+SPREADS = " ".join(f"fragment f{n} on Q {{ ...f{n + 1} ...f{n + 1} ...f{n + 1} ...f{n + 1} }}" for n in range(12))
 
 
 @pytest.mark.parametrize(
@@ -21,9 +19,9 @@ SPREADS = " ".join(
         "{ ...a " + "...a " * 50 + "} fragment a on Q { " + "x " * 20 + "}",
         "{ " + "x " * 401 + "}",
         "{ a " * 18 + "}" * 18,
-        "{ __schema { types { name } } __type(name: \"Q\") { name } }",
+        '{ __schema { types { name } } __type(name: "Q") { name } }',
         "query one { __schema { types { name } } } query two { __schema { types { name } } }",
-        "{ ...a ...a } fragment a on Q { __type(name: \"Q\") { name } }",
+        '{ ...a ...a } fragment a on Q { __type(name: "Q") { name } }',
         "{ __schema { a: types { name } } }",
         "{ __schema { types { fields { type { fields { name } } } } } }",
         "{ __schema { types { ...a } } } fragment a on __Type { fields { type { ... { inputFields { name } } } } }",

@@ -122,17 +122,29 @@ async def test_enter__one_order_the_database_refuses__harms_nobody_else() -> Non
     assert [numbers for numbers, _ in database.batches] == [[1], [2, 3, 4], [2], [3], [4]]
 
 
-@pytest.mark.parametrize("fault", [ConnectionResetError("gone"), asyncpg.DeadlockDetectedError("deadlock")])
+async def test_enter__deadlock__batch_is_taken_once_more() -> None:
+    database = Database(faults=iter([None, asyncpg.DeadlockDetectedError("deadlock")]))
+    async with running(database) as taking:
+        tasks = [await hand_in(taking, number) for number in (1, 2, 3)]
+        database.gate.set()
+        assert [sequences(await task) for task in tasks] == [[1], [2], [3]]
+    assert [numbers for numbers, _ in database.batches] == [[1], [2, 3], [2, 3]]
+
+
+DEADLOCKS = asyncpg.DeadlockDetectedError("deadlock"), asyncpg.DeadlockDetectedError("deadlock")
+
+
+@pytest.mark.parametrize("faults", [(ConnectionResetError("gone"),), DEADLOCKS])
 async def test_enter__database_away_in_the_middle__all_of_the_batch_hear_of_it_and_the_next_is_taken(
-    fault: Exception,
+    faults: tuple[Exception, ...],
 ) -> None:
-    database = Database(faults=iter([None, fault]))
+    database = Database(faults=iter([None, *faults]))
     async with running(database) as taking:
         tasks = [await hand_in(taking, number) for number in (1, 2, 3)]
         database.gate.set()
         await tasks[0]
         for task in tasks[1:]:
-            with pytest.raises(type(fault)):
+            with pytest.raises(type(faults[0])):
                 await task
         assert sequences(await taking.enter([ENTRIES[3]], 1.0)) == [4]
 

@@ -16,6 +16,7 @@ from contracts.typed_data import RevenueDeposit, address_of, checksum, revenue_d
 from indexer.db import transaction
 from node import outbox
 from node.assets import investing, papers, registry, revenue
+from node.assets.permit import DeadlineInvalid
 from node.assets.registry import Asset, NewAsset, Place
 from node.documents.blocks import FolderBlocks
 from node.participants import WrongSigner
@@ -238,8 +239,8 @@ async def test_buy__what_must_fail__is_refused_before_it_costs_gas(stage: Stage,
     await refused(investing.OfferExceeded, ALICE, 11, 11 * PRICE)
     await refused(investing.OfferExceeded, ALICE, 0, PRICE)
     await refused(investing.CostAboveLimit, ALICE, 2, 2 * PRICE - 1)
-    await refused(investing.DeadlineInvalid, ALICE, 1, PRICE, deadline=int(time.time()) - 1)
-    await refused(investing.DeadlineInvalid, ALICE, 1, PRICE, deadline=int(time.time()) + 86_400)
+    await refused(DeadlineInvalid, ALICE, 1, PRICE, deadline=int(time.time()) - 1)
+    await refused(DeadlineInvalid, ALICE, 1, PRICE, deadline=int(time.time()) + 86_400)
     wanted, _, permit = stage.purchase(ALICE, asset.token, 1, PRICE)
     other = stage.purchase(BOB, asset.token, 1, PRICE)
     for signature, given in ((other[1], permit), (bytes(65), permit)):
@@ -248,6 +249,10 @@ async def test_buy__what_must_fail__is_refused_before_it_costs_gas(stage: Stage,
                 await investing.buy(db, stage.chain, asset.id, wanted, signature, given, now)
     async with stage.pool.acquire() as db:
         assert await db.fetchval("select count(*) from assets.purchases") == 0
+
+    # What is asked for must be in the wallet, so that a purchase of everything for nothing holds up nobody.
+    await refused(investing.CannotPay, ALICE, 6, 6 * PRICE)
+    await stage.fund(ALICE, 6 * PRICE)
 
     # Two purchases that together exceed the offer: the second is told so though the first is not mined yet.
     stage.anvil.rpc("evm_setAutomine", [False])

@@ -65,7 +65,7 @@ async def test_papers__kubo__shares_none_of_the_legal_ones(db: Connection, asset
     # The root commits to the legal folder all the same, and is kept without it.
     assert legal.digest in kubo.blocks[root.cid.digest]
     assert (kubo.pins[str(root.cid)], kubo.pins[str(technical)]) == ("false", "true")
-    assert await papers.check(db, shelves, next(paper for paper in every if paper.document_type == "legal")) == []
+    assert await papers.check(shelves, next(paper for paper in every if paper.document_type == "legal")) == []
     await shelves.close()
 
 
@@ -133,3 +133,13 @@ async def test_sweep__damaged_paper__removes_nothing(db: Connection, asset_id: U
     with pytest.raises(sweeping.PapersDamaged, match=r"legal/deed\.txt"):
         await sweeping.sweep(db, blocks, time.time() + 2 * sweeping.GRACE_S, private_only=False)
     assert await blocks.get(failed.cid) == b"never attached"
+
+
+async def test_publish__directory_larger_than_a_block__is_refused(
+    db: Connection, asset_id: UUID, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelves = Shelves(FolderBlocks(tmp_path), FolderBlocks(tmp_path))
+    monkeypatch.setattr(papers, "MAX_BLOCK_BYTES", 180)
+    await put(db, shelves, asset_id, "media/a.txt", b"a")
+    with pytest.raises(papers.PaperRefused, match="directory"):
+        await put(db, shelves, asset_id, f"media/{'b' * 96}.txt", b"b")

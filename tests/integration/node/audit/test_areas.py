@@ -1,7 +1,7 @@
 """The market of zones that were cleared together, run again by the auditor; every tampering with it is named."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -10,10 +10,12 @@ from contracts.addresses import Deployment
 from indexer.db import Connection, open_pool
 from node.audit.compare import Finding
 from node.audit.market import Traded, check_market
-from node.market import clearing
+from node.config import MarketRules
+from node.market import clearing, service
 from node.market.area import Area
+from node.market.slot_book import SlotBook
 from node.settlement.context import SettlementContext
-from tests.integration.node.market.community import BUY, CHAIN_ID, DOMAIN, GATE, RULES, SELL, SLOT, accept, enrol
+from tests.integration.node.market.community import BUY, CHAIN_ID, DOMAIN, GATE, NOW, RULES, SELL, SLOT, accept, enrol
 
 pytestmark = pytest.mark.integration
 
@@ -45,6 +47,17 @@ TAMPERINGS = (
         "sequence",
         "auction 0 payload",
     ),
+    (
+        "update trading.auctions set gate_closed_at = gate_closed_at + interval '1 second' where zone = 2",
+        "auction",
+        f"zone 2 slot {SLOT} gate_closed_at",
+    ),
+    # When the first order was accepted: at the gate.
+    (
+        f"update trading.events set payload = overlay(payload placing int8send({GATE}000) from 13) where sequence = 1",
+        "order",
+        "order 1 accepted_ms",
+    ),
     ("delete from trading.area_auctions", "sequence", "auction 0 payload"),
     ("delete from trading.events where kind = 'auction_cleared'", "sequence", "auction 0"),
     ("update trading.events set subject = sha256('x') where sequence = 3", "order", "order 3 digest"),
@@ -65,9 +78,29 @@ async def db(database_url: str) -> AsyncIterator[Connection]:
         yield connection
 
 
-async def market_of(db: Connection, told: Row) -> tuple[Traded | None, list[Finding]]:
+async def market_of(db: Connection, told: Row, rules: MarketRules = RULES) -> tuple[Traded | None, list[Finding]]:
     row: Any = told
-    return await check_market(db, CONTEXT, row)
+    return await check_market(db, replace(CONTEXT, rules=rules), row)
+
+
+async def test_check_market__auction_with_capacity_that_trades_had_used__names_the_line(
+    db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    continuous = replace(RULES, trading="continuous")
+    home, plant = await enrol(db, 1), await enrol(db, 2, zone=2)
+    for order, signature in (home.order(BUY, 500, 270_000), plant.order(SELL, 400, 90_000, zone=2)):
+        async with db.transaction():
+            await service.accept_order(db, continuous, DOMAIN, CHAIN_ID, order, signature, NOW)
+    monkeypatch.setattr(SlotBook, "room_left", lambda book: book.area)
+    async with db.transaction():
+        await clearing.clear_area(db, continuous, AREA, SLOT, GATE)
+    monkeypatch.undo()
+
+    _, findings = await market_of(db, Row(), continuous)
+
+    assert [(finding.kind, finding.subject, finding.expected, finding.actual) for finding in findings] == [
+        ("auction", f"line from zone 2 to zone 1 slot {SLOT} capacity_wh", "200", "600")
+    ]
 
 
 async def congested(db: Connection) -> None:

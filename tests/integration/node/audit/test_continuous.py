@@ -60,6 +60,15 @@ TAMPERINGS = (
         "update trading.events set payload = set_byte(payload, 40, 1) where kind = 'gate_closed'",
         ("sequence", "gate 0 payload"),
     ),
+    # An order that was to wait until the gate is said to have expired, or to have come after the gate had closed.
+    (
+        "update trading.events set kind = 'order_expired' where kind = 'order_cancelled'",
+        ("order", "order 6 expired_ms"),
+    ),
+    (
+        "update trading.events set sequence = 1000 where sequence = 9",
+        ("order", "order 1000 sequence"),
+    ),
     ("delete from trading.events where kind = 'order_cancelled'", ("log", f"area {ZONE} slot {SLOT} bytes")),
 )
 

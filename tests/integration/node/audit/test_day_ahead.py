@@ -30,6 +30,11 @@ TAMPERINGS = (
         "book",
         "order 1",
     ),
+    (
+        "update trading.day_ahead_auctions set gate_closed_at = gate_closed_at + interval '1 second'",
+        "auction",
+        f"day {DAY} gate_closed_at",
+    ),
     ("delete from trading.day_ahead_auctions", "book", "order 1"),
 )
 
@@ -63,7 +68,7 @@ async def test_check_market__day_ahead_and_own_auction__agree_with_every_trade(d
     await trade(db)
 
     for start in (FIRST, SECOND):
-        traded, findings = await market_of(db, Row(delivery_start=start))
+        traded, findings = await market_of(db, Row(delivery_start=start), NOON)
         assert findings == []
         assert traded is not None
         stored = await db.fetch(
@@ -85,7 +90,7 @@ async def test_check_market__tampered_session__is_named(db: Connection) -> None:
         tampering = db.transaction()
         await tampering.start()
         assert not (await db.execute(statement)).endswith(" 0"), f"nothing was tampered with: {statement}"
-        _, findings = await market_of(db, Row(delivery_start=FIRST))
+        _, findings = await market_of(db, Row(delivery_start=FIRST), NOON)
         if not any(finding.kind == kind and finding.subject.startswith(name) for finding in findings):
             unseen.append((statement, findings))
         await tampering.rollback()

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 import pytest
 
 from api.cli.audit_report import Checked, CheckedSlot, report
+from contracts.settlement_batch import Adjustment, encode_batch
 from contracts.typed_data import checksum
 from indexer.db import Connection
-from node.audit import log, service
+from node.audit import log, onchain, service
 from node.settlement.advance import advance
 from node.settlement.service import compute
 from tests.integration.node.audit.test_service import Contract
@@ -124,6 +125,51 @@ async def test_audit__settlement_changed_by_hand__stands_in_the_log_with_its_use
     assert (row["table_name"], row["operation"]) == ("trading.settlements", "UPDATE")
     assert row["changed_by"] == await db.fetchval("select session_user")
     assert await log.check_log(db, CHAIN_ID) == []
+
+
+async def test_audit__cap_of_a_charge_changed_by_hand__stands_in_the_log(db: Connection) -> None:
+    await settle(db)
+    await db.execute("update trading.settlement_charges set cap = cap + 1")
+    row = await db.fetchrow("select * from audit.audit_logs order by sequence desc limit 1")
+    assert row is not None
+    assert (row["table_name"], row["operation"]) == ("trading.settlement_charges", "UPDATE")
+    assert await log.check_log(db, CHAIN_ID) == []
+
+
+async def test_audit__entry_changed_and_anchored_again__is_found_by_its_first_anchor(db: Connection) -> None:
+    await settle(db)
+    number = await log.anchor(db, CONTEXT)
+    assert number is not None
+    await ledger.mine(db)
+    first: bytes = await db.fetchval("select hash from audit.audit_logs where sequence = $1", number)
+    forged = bytes(31) + b"\x01"
+    for block in (50, 51):
+        await ledger.attest(db, block, 0, log.ANCHOR_ZONE, number, forged, b"")
+
+    again, other = await log.check_log(db, CHAIN_ID)
+
+    for finding in (again, other):
+        assert finding.subject == f"row {number} anchored again"
+        assert (finding.expected, finding.actual) == ("0x" + first.hex(), "0x" + forged.hex())
+    await db.execute("update audit.audit_logs set hash = $2 where sequence = $1", number, forged)
+    found = [finding.subject for finding in await log.check_log(db, CHAIN_ID)]
+    assert f"row {number} anchored hash" in found
+
+
+@pytest.mark.parametrize(("slot", "numbers"), [(SLOT, [SLOT]), (SLOT + 4_321, [None])])
+async def test_audit__batch_that_no_settlement_made__is_found(
+    db: Connection, slot: int, numbers: list[int | None]
+) -> None:
+    await settle(db)
+    batch = encode_batch(1, slot, 7, [], [Adjustment(account_of(PLANT), -1)])
+    await ledger.settle(db, 60, 0, batch, b"\x55" * 32)
+
+    for delivery_start in (SLOT, None):
+        found = [finding.subject for finding in await onchain.check_numbers(db, CHAIN_ID, delivery_start)]
+        assert found == (["batch 1"] if delivery_start in numbers else [])
+    slots = await service.check_range(db, None, CONTEXT, ZONE, SLOT, END)
+    told = [finding.subject for finding in slots[SLOT] if finding.kind == "batch"]
+    assert told == (["batch 1"] if slot == SLOT else [])
 
 
 async def test_audit__whole_log_rewritten_from_an_anchored_row_on__is_found_by_its_anchor(db: Connection) -> None:

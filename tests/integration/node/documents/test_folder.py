@@ -1,5 +1,6 @@
 """The embedded store, on a disk."""
 
+import os
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -46,6 +47,22 @@ async def test_folder__sweep__leaves_what_is_kept_and_what_is_new(tmp_path: Path
     assert blocks.sweep({root.cid.digest}, time.time() + 1) == 0
     assert blocks.sweep(set(), time.time() - 60) == 0
     assert await read(blocks, root) == b"deed"
+
+
+async def test_folder__uploaded_again_during_a_sweep__stays(tmp_path: Path) -> None:
+    blocks = FolderBlocks(tmp_path)
+    root = await files.add(blocks, pieces(b"deed"), CLASSIC, 4)
+    (path,) = stored(tmp_path)
+    os.utime(path, (0, 0))
+
+    class Racing(set[bytes]):
+        def __contains__(self, digest: object) -> bool:
+            os.utime(path)  # what another process's upload of the same bytes does now
+            return False
+
+    assert blocks.sweep(Racing(), time.time() - 60) == 0
+    assert await read(blocks, root) == b"deed"
+    assert stored(tmp_path) == [path]
 
 
 async def test_folder__no_bytes__is_refused(tmp_path: Path) -> None:

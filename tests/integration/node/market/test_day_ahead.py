@@ -1,12 +1,13 @@
 """The auction of a whole day at once, on a real database."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from contracts.typed_data import Order
-from indexer.db import Connection
+from indexer.db import Connection, Pool
 from node.market import clearing, day_ahead, ledger, refusals, sequence, service
 from node.market.area import Area, alone
 from node.market.instructions import Instructions
@@ -165,6 +166,31 @@ async def test_clear__orders_good_till_a_time_before_the_gate__have_expired(db: 
 
     found = await statuses(db)
     assert (found[waits.digest][0], found[gone.digest][0]) == ("unmatched", "expired")
+
+
+async def test_clear__orders_that_expire_while_their_traders_enter_others__wait_for_nobody(pool: Pool) -> None:
+    async with pool.acquire() as db:
+        home, plant = await enrol(db, 1), await enrol(db, 2)
+        for trader, start in ((home, FIRST), (plant, SECOND)):
+            entry = trader.order(BUY, 500, 270_000, delivery_start=start, time_in_force=1)
+            await accept(db, entry, good_till=int(GATE))
+        locked = asyncio.Event()
+
+        async def enter() -> None:
+            async with pool.acquire() as own, own.transaction():
+                await ledger.lock_entries(own, {(1, SECOND + 86_400)}, {plant.address})
+                locked.set()
+                await asyncio.sleep(0.5)
+                await ledger.append(own, [(sequence.ORDER_CANCELLED, bytes(32), sequence.cancelled_payload(0))], GATE)
+
+        entering = asyncio.create_task(enter())
+        await locked.wait()
+        cleared = await clear(db, now_s=GATE + 600)
+        await entering
+
+        assert cleared.order_count == 0
+        assert {found[0] for found in (await statuses(db)).values()} == {"expired"}
+        assert sequence.first_fault(await ledger.events(db)) is None
 
 
 async def test_clear_area__trades_after_the_day_ahead_ones__are_numbered_on(db: Connection) -> None:

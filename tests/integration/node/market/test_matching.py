@@ -1,18 +1,20 @@
 """The leading node follows the sequence and matches, on a real database."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from indexer.db import Connection, Pool
-from node.market import depth, gate, ledger, sequence
-from node.market.area import Area
+from node.market import clearing, closing, depth, gate, ledger, matching, sequence
+from node.market.area import Area, alone
 from node.market.instructions import Instructions
-from node.market.matching import BookDiverged, Matcher
+from node.market.matching import BookDiverged, Matcher, Step
 from node.market.slot_log import parse_log, rematch
-from tests.integration.node.market.community import BUY, GATE, NOW, RULES, SELL, SLOT, enrol
+from tests.integration.node.market.community import BUY, CHAIN_ID, GATE, NOW, RULES, SELL, SLOT, enrol
 from tests.integration.node.market.trading import AREA, CONTINUOUS, Market, again, orders, trades
 
 
@@ -143,6 +145,134 @@ async def test_follow__stored_trades_that_do_not_follow__are_not_added_to(db: Co
         await market.match()
 
     assert len(await trades(db)) == 1
+
+
+async def test_follow__stored_fills_of_another_hash__are_not_added_to(db: Connection, pool: Pool) -> None:
+    market = Market(pool)
+    seller, buyer = await enrol(db, 1), await enrol(db, 2)
+    await market.enter(seller.order(SELL, 500, 100_000))
+    await market.enter(buyer.order(BUY, 300, 200_000))
+    await market.match()
+    await db.execute("update trading.books set fills_hash = sha256('x')")
+    await market.enter(buyer.order(BUY, 100, 200_000))
+
+    with pytest.raises(BookDiverged, match="stored are 1 up to 2 with"):
+        await market.match()
+
+
+async def test_follow__fees_and_price_of_shortage_changed_in_between__hold_for_later_slots_only(
+    db: Connection, pool: Pool
+) -> None:
+    market = Market(pool)
+    seller, buyer = await enrol(db, 1), await enrol(db, 2)
+    await market.enter(seller.order(SELL, 500, 100_000))
+    await market.enter(buyer.order(BUY, 300, 200_000))
+    await market.match()
+    changed, dearer = alone(1, 50_000), replace(CONTINUOUS, price_short_per_kwh=900_000)
+    for start in (SLOT, SLOT + 900):
+        await market.enter(buyer.order(BUY, 100, 200_000, delivery_start=start))
+    later = await market.enter(seller.order(SELL, 100, 100_000, delivery_start=SLOT + 900))
+
+    await Matcher(dearer, [changed]).follow(pool, NOW)
+
+    assert [trade[6] for trade in await trades(db)] == [20_000, 20_000, 50_000]
+    assert (await orders(db))[later.digest]["locked"] == 75_000  # 900 a kWh less the 150 that it was sold for
+    async with db.transaction():
+        assert await clearing.due_gates(db, dearer, [changed], GATE) == [(AREA, SLOT)]
+        await clearing.clear_area(db, dearer, AREA, SLOT, GATE)
+    log = parse_log(await db.fetchval("select log from trading.slot_logs"))
+    assert (log.area, log.price_short_per_kwh) == (AREA, CONTINUOUS.price_short_per_kwh)
+    assert await db.fetchval("select grid_fee_per_kwh from trading.auctions") == 20_000
+
+
+@pytest.mark.parametrize("coupled_first", [True, False])
+async def test_follow__areas_changed_in_between__slots_that_traded_keep_theirs_to_the_end(
+    db: Connection, pool: Pool, coupled_first: bool
+) -> None:
+    fees = {(1, 1): 20_000, (2, 2): 20_000}
+    coupled = [Area((1, 2), {**fees, (1, 2): 45_000})]
+    apart = [alone(1, 20_000), alone(2, 20_000)]
+    before, after = (coupled, apart) if coupled_first else (apart, coupled)
+    market = Market(pool)
+    seller, buyer = await enrol(db, 1), await enrol(db, 2)
+    await db.execute("update telemetry.meters set zone = 2 where meter_id = 2")
+    await market.enter(seller.order(SELL, 400, 100_000))
+    await Matcher(CONTINUOUS, before).follow(pool, NOW)
+    await market.enter(buyer.order(BUY, 300, 150_000, zone=2))
+
+    await Matcher(CONTINUOUS, after).follow(pool, NOW)
+
+    assert [trade[4] for trade in await trades(db)] == ([300] if coupled_first else [])
+    due = await clearing.due_gates(db, CONTINUOUS, after, GATE)
+    assert due == [(area, SLOT) for area in before]
+    for area, start in due:
+        async with db.transaction():
+            await clearing.clear_area(db, CONTINUOUS, area, start, GATE)
+    assert sum(trade[4] for trade in await trades(db)) == (300 if coupled_first else 0)
+    assert await clearing.due_gates(db, CONTINUOUS, after, GATE) == []
+
+
+async def test_close__while_the_auction_runs__others_add_to_the_sequence(
+    db: Connection, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market = Market(pool)
+    seller, buyer = await enrol(db, 1), await enrol(db, 2)
+    await market.enter(seller.order(SELL, 1_000, 100_000))
+    await market.enter(buyer.order(BUY, 600, 200_000))
+    void = await market.enter(buyer.order(BUY, 100, 90_000))
+    await db.execute("update blockchain.account_balances set cash = 0 where account = $1", buyer.address)
+    books, entered = closing.books, []
+
+    async def slow(*arguments: Any, **options: Any) -> Any:
+        entered.append(
+            await asyncio.wait_for(market.enter(seller.order(SELL, 1, 90_000, delivery_start=SLOT + 900)), 5)
+        )
+        return await books(*arguments, **options)
+
+    monkeypatch.setattr(closing, "books", slow)
+    async with pool.acquire() as own, own.transaction():
+        await clearing.clear_area(own, CONTINUOUS, AREA, SLOT, GATE, chain_id=CHAIN_ID)
+
+    events = await ledger.events(db)
+    assert sequence.first_fault(events) is None
+    assert [(event.kind, event.subject) for event in events[3:]] == [
+        ("order_accepted", entered[0].digest),
+        ("gate_closed", sequence.auction_subject(1, SLOT)),
+        ("order_cancelled", void.digest),
+        ("auction_cleared", sequence.auction_subject(1, SLOT)),
+    ]
+
+
+async def test_close__fills_that_the_gate_makes__are_told(db: Connection, pool: Pool) -> None:
+    market = Market(pool)
+    seller, buyer = await enrol(db, 1), await enrol(db, 2)
+    await market.enter(seller.order(SELL, 1_000, 100_000))
+    await market.match()
+    await market.enter(buyer.order(BUY, 600, 200_000))
+    steps: list[Step] = []
+    async with db.transaction():
+        await clearing.clear_area(db, CONTINUOUS, AREA, SLOT, GATE, matched=steps.append)
+
+    (step,) = steps
+    trade, book = depth.news(step)
+    assert (trade[0], trade[1]["trade_number"], trade[1]["energy_wh"]) == ("trades", 0, "600")
+    assert (book[0], book[1]["revision"]) == ("book", 2)
+
+
+async def test_slot_events__more_than_a_page__are_all_there_in_sequence(
+    db: Connection, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matching, "_PAGE", 3)
+    market = Market(pool)
+    seller = await enrol(db, 1)
+    for turn in range(8):
+        order = await market.enter(seller.order(SELL, 10, 100_000))
+        if turn % 2:
+            await market.cancel(seller.address, order.digest)
+
+    async with db.transaction():
+        assert await matching.slot_events(db, AREA, SLOT, 2**62) == await ledger.events(db)
+        assert len(await matching.slot_events(db, AREA, SLOT, 7)) == 7
 
 
 async def test_close__what_is_left__goes_into_the_closing_auction(db: Connection, pool: Pool) -> None:

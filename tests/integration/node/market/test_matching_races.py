@@ -80,6 +80,7 @@ async def test_cancel__raced_with_a_fill_a_thousand_times__is_never_filled_after
     assert sequence.first_fault(await ledger.events(db)) is None
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_matching__killed_while_orders_come__loses_and_makes_none(
     db: Connection, pool: Pool, database_url: str, seed: int
@@ -94,8 +95,13 @@ async def test_matching__killed_while_orders_come__loses_and_makes_none(
             stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         assert process.stdout is not None
-        said.append((await process.stdout.readline()).decode().split())
-        await asyncio.sleep(0.3 + random.random())
+        accepted_now = 0
+        while accepted_now < 20 or await db.fetchval("select count(*) from trading.trades") <= 6 * turn + 6:
+            line = await process.stdout.readline()
+            assert line, "it ended by itself"
+            said.append(line.decode().split())
+            accepted_now += said[-1][0] == "accepted"
+        await asyncio.sleep(random.random() * 0.3)
         process.send_signal(signal.SIGKILL)
         # Whatever follows the last end of line was cut off.
         said += [line.decode().split() for line in (await process.stdout.read()).split(b"\n")[:-1]]

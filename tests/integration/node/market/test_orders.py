@@ -7,7 +7,7 @@ import pytest
 from contracts.typed_data import Order, order_digest
 from indexer.db import Connection
 from node.market import ledger, refusals, sequence, service
-from node.market.orders import MOST_OPEN_ORDERS
+from node.market.orders import MOST_ENTERED_ORDERS, MOST_OPEN_ORDERS
 from tests.integration.node.market.community import (
     BUY,
     CHAIN_ID,
@@ -216,6 +216,30 @@ async def test_accept__as_many_orders_as_allowed__next_one_is_refused_until_one_
     async with db.transaction():
         await service.cancel_order(db, RULES, trader.address, first.digest, NOW)
     assert (await accept(db, next_one)).status == "open"
+
+
+async def test_accept__a_thousand_orders_that_are_gone__are_all_that_a_trader_may_enter_in_a_slot(
+    db: Connection,
+) -> None:
+    trader, other = await enrol(db, 1), await enrol(db, 2)
+    gone = await accept(db, trader.order(BUY, 10, 250_000))
+    async with db.transaction():
+        await service.cancel_order(db, RULES, trader.address, gone.digest, NOW)
+    row = dict(await db.fetchrow("select * from trading.orders") or {})
+    names = [name for name in row if name not in ("order_id", "digest", "sequence", "lane", "status")]
+    await db.execute(
+        f"insert into trading.orders ({', '.join(names)}, digest, sequence, lane, status)"
+        f" select {', '.join(names)}, sha256(n::text::bytea), n + 10, n + 100,"
+        " (array['cancelled', 'expired', 'unmatched'])[n % 3 + 1]"
+        " from trading.orders, generate_series(2, $1) as n",
+        MOST_ENTERED_ORDERS - 1,
+    )
+    assert (await accept(db, trader.order(BUY, 10, 250_000))).status == "open"
+
+    with pytest.raises(refusals.TooManyOrders, match="entered_orders=1000, limit=1000"):
+        await accept(db, trader.order(BUY, 10, 250_000))
+    await accept(db, trader.order(BUY, 10, 250_000, delivery_start=SLOT + 900))
+    await accept(db, other.order(BUY, 10, 250_000))
 
 
 async def test_cancel__open_order__frees_cash_and_is_idempotent(db: Connection) -> None:

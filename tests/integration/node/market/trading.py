@@ -60,7 +60,8 @@ async def trades(db: Connection) -> list[tuple[Any, ...]]:
 async def again(db: Connection, area: Area = AREA) -> SlotBook:
     """The slot's book, made from the whole sequence."""
     book = SlotBook(area, SLOT, RULES.price_short_per_kwh)
-    book.apply(await matching.slot_events(db, area, SLOT, 2**62))
+    async with db.transaction():
+        book.apply(await matching.slot_events(db, area, SLOT, 2**62))
     return book
 
 

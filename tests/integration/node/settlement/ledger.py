@@ -10,8 +10,13 @@ from tests.integration.node.settlement.village import CHAIN_ID
 HEADER, ORDER, ADJUSTMENT = 26, 141, 28
 
 
-async def mine(db: Connection, *, fail: str | None = None, error: str = "MandateExceeded") -> int:
-    """One block with every queued transaction; those of the kind ``fail`` revert with ``error``. Returns its number."""
+async def mine(
+    db: Connection, *, fail: str | None = None, error: str = "MandateExceeded", is_final: bool = True
+) -> int:
+    """One block with every queued transaction; those of the kind ``fail`` revert with ``error``. Returns its number.
+
+    A block in which something fails is final at once unless ``is_final`` says otherwise.
+    """
     number: int = await db.fetchval(
         "update blockchain.cursors set block_number = block_number + 1, block_hash = sha256(block_hash)"
         " where chain_id = $1 returning block_number",
@@ -27,7 +32,7 @@ async def mine(db: Connection, *, fail: str | None = None, error: str = "Mandate
             state, reason = "failed", error
         else:
             state, reason = "mined", None
-            await apply(db, number, index, row["calldata"])
+            await apply(db, number, index, row["calldata"], transaction(row["id"], number))
         await db.execute(
             "update wallet.outbox set state = $2, error = $3, block_number = $4, gas_used = 100000,"
             " transaction_hash = $5, raw_transaction = null where id = $1",
@@ -37,14 +42,21 @@ async def mine(db: Connection, *, fail: str | None = None, error: str = "Mandate
             number,
             transaction(row["id"], number),
         )
+        if state == "failed" and is_final:
+            await finalise(db, number)
     return number
+
+
+async def finalise(db: Connection, number: int) -> None:
+    """No reorganisation reaches this block any more."""
+    await db.execute("update blockchain.cursors set finalized_number = $2 where chain_id = $1", CHAIN_ID, number)
 
 
 def transaction(outbox_id: int, block: int) -> bytes:
     return outbox_id.to_bytes(16) + block.to_bytes(16)
 
 
-async def apply(db: Connection, block: int, index: int, calldata: bytes) -> None:
+async def apply(db: Connection, block: int, index: int, calldata: bytes, transaction_hash: bytes = bytes(32)) -> None:
     name, arguments = calldata[:4], calldata[4:]
     if name == selector("ProductionLedger", "attest"):
         zone, slot_end, root, registers = eth_abi.decode(("uint32", "uint64", "bytes32", "bytes"), arguments)
@@ -55,7 +67,7 @@ async def apply(db: Connection, block: int, index: int, calldata: bytes) -> None
     else:
         assert name == selector("SettlementExchange", "settleBatch")
         (batch,) = eth_abi.decode(("bytes",), arguments)
-        await settle(db, block, index, batch)
+        await settle(db, block, index, batch, transaction_hash)
 
 
 ISSUE = """
@@ -101,7 +113,7 @@ def number(data: bytes, start: int, length: int, *, signed: bool = False) -> int
     return int.from_bytes(data[start : start + length], "big", signed=signed)
 
 
-async def settle(db: Connection, block: int, index: int, batch: bytes) -> None:
+async def settle(db: Connection, block: int, index: int, batch: bytes, transaction_hash: bytes) -> None:
     sequence, slot = number(batch, 0, 8), number(batch, 8, 8)
     version, orders, adjustments = number(batch, 16, 2), number(batch, 18, 2), number(batch, 24, 2)
     expected = await db.fetchval("select next_sequence from blockchain.exchange_totals where chain_id = $1", CHAIN_ID)
@@ -136,7 +148,7 @@ async def settle(db: Connection, block: int, index: int, batch: bytes) -> None:
         " (chain_id, block_number, log_index, transaction_hash, block_time, emitter,"
         "  sequence, delivery_start, version, fee, entries)"
         " values ($1, $2, $3, $4, now(), $4, $5, $6, $7, $8, $4)",
-        *(*place, bytes(32), sequence, slot, version, fee),
+        *(*place, transaction_hash, sequence, slot, version, fee),
     )
     await db.execute(
         "update blockchain.exchange_totals set next_sequence = $2, fees = fees + $3 where chain_id = $1",

@@ -98,6 +98,16 @@ async def test_revise__missing_meter_comes_late__settles_the_difference_to_the_v
     assert await differences(db) == []
 
 
+async def test_due__reading_too_far_from_the_slot_to_prove_it__is_not_looked_at(db: Connection) -> None:
+    await begin(db, HOME)
+    await meter(db, {HOME: FLOWS[HOME]})
+    later = 'update telemetry.readings set "time" = "time" + make_interval(secs => $2) where meter_id = $1'
+    await db.execute(later, HOME, END + RULES.reading_gap_s + 1 - SLOT)
+    assert await due(db, CONTEXT, [ZONE], LATE) == []
+    await db.execute(later, HOME, -1)
+    assert await due(db, CONTEXT, [ZONE], LATE) == [(ZONE, SLOT)]
+
+
 async def test_revise__same_again__changes_nothing(db: Connection) -> None:
     await begin(db, HOME)
     await meter(db, {HOME: FLOWS[HOME]})

@@ -54,6 +54,7 @@ TRADER = TraderState(
     position_limit_wh=5_000,
     position_wh=0,
     open_orders=0,
+    entered_orders=0,
     last_lane_nonce=-1,
     live_lane_order=None,
 )

@@ -61,6 +61,14 @@ def test_judge__most_orders_of_a_slot__counts_the_batch() -> None:
     assert judged(entry(1, lane=1), entry(2, lane=2), open_orders=31) == [250_000, "too-many-orders"]
 
 
+def test_judge__most_orders_ever_entered__counts_the_batch_and_replaced_ones() -> None:
+    assert judged(entry(1, lane=1), entry(2, lane=2), entered_orders=999) == [250_000, "too-many-orders"]
+    first, judge, before = entry(1), Judge(RULES, NOW), standing(trader=trader(entered_orders=999))
+    judge.judge(first, before)
+    with pytest.raises(refusals.TooManyOrders):
+        judge.judge(replacing(2, first.digest), before)
+
+
 def test_judge__slot_cleared_meanwhile__is_closed() -> None:
     with pytest.raises(refusals.GateClosed):
         Judge(RULES, NOW).judge(entry(1), standing(is_cleared=True))

@@ -6,6 +6,7 @@ import pytest
 from contracts.typed_data import order_digest, sign
 from node.errors import Conflict, NotFound, Refused
 from node.market import orders, refusals
+from node.market.instructions import Instructions
 from node.market.orders import MandateState
 from tests.unit.node.market.orders import DOMAIN, GATE, KEY, ORDER, RULES, SLOT, TRADER, order, trader
 
@@ -59,6 +60,28 @@ def test_check_trader__one_order_below_the_most_and_the_most__passes_and_is_refu
     with pytest.raises(refusals.TooManyOrders, match="open_orders=32, limit=32") as refusal:
         orders.check_trader(RULES, ORDER, trader(open_orders=32))
     assert refusal.value.code == "too-many-orders"
+
+
+def test_check_trader__as_many_orders_as_one_may_ever_enter__are_refused_whatever_became_of_them() -> None:
+    orders.check_trader(RULES, ORDER, trader(entered_orders=999))
+    with pytest.raises(refusals.TooManyOrders, match="entered_orders=1000, limit=1000"):
+        orders.check_trader(RULES, ORDER, trader(entered_orders=1_000))
+
+
+@pytest.mark.parametrize(("display_wh", "is_taken"), [(10, True), (9, False), (1, False), (0, True)])
+def test_check_order__iceberg__has_at_most_a_hundred_slices(display_wh: int, is_taken: bool) -> None:
+    rules = replace(RULES, trading="continuous", lot_wh=1)
+    iceberg = order(energy_wh=1_000 if display_wh != 9 else 901), Instructions(display_wh=display_wh)
+    if is_taken:
+        orders.check_order(rules, iceberg[0], GATE - 100, iceberg[1])
+        return
+    with pytest.raises(refusals.InstructionUnsupported, match=f"display_wh={display_wh}, least_wh=10"):
+        orders.check_order(rules, iceberg[0], GATE - 100, iceberg[1])
+
+
+def test_check_order__block_without_a_day_ahead_auction__says_so() -> None:
+    with pytest.raises(refusals.BlockUnsupported, match="this market has no day-ahead auction"):
+        orders.check_order(RULES, ORDER, GATE - 100, Instructions(block=bytes(32)))
 
 
 def test_check_order__at_the_gate__is_closed() -> None:

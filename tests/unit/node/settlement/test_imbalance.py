@@ -59,7 +59,7 @@ def test_settle_imbalance__trader_without_meter__is_out_of_balance_by_his_whole_
 
 
 def test_local_price__one_auction__is_its_price() -> None:
-    assert local_price([150_000], [trade(0, "s", "b", 10, price=90_000)]) == 150_000
+    assert local_price([150_000], [trade(0, "s", "b", 10, price=150_000)]) == 150_000
     assert local_price([150_000, None, 150_000], []) == 150_000
 
 
@@ -68,6 +68,11 @@ def test_local_price__no_auction_or_several_prices__is_the_mean_of_the_trades_by
     assert local_price([None], trades) == (10 * 100_001 + 20 * 200_000) // 30
     assert local_price([100_001, 200_000], trades) == local_price([None], trades)
     assert local_price([None], [trade(0, "s", "b", 3, price=-10)]) == -10
+
+
+def test_local_price__one_lot_in_the_closing_auction__does_not_set_the_price_of_all() -> None:
+    trades = [trade(0, "s", "b", 999, price=90_000), trade(1, "s", "b", 1, price=4_000_000)]
+    assert local_price([4_000_000], trades) == (999 * 90_000 + 4_000_000) // 1_000
 
 
 def test_local_price__nothing_traded__is_none() -> None:
