@@ -123,6 +123,20 @@ async def test_close_gates__mirror_still_empty_or_filled__waits_and_cancels_noth
     assert await pool.fetchval("select status from trading.orders") == "unmatched"
 
 
+async def test_close_gates__fills_that_only_the_gate_makes__are_told_before_the_end_of_the_book(
+    pool: Pool, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeConfig, "market", replace(RULES, trading="continuous"))
+    async with pool.acquire() as db:
+        await mirror(db)
+        await accept(db, (await enrol(db, 1)).order(SELL, 1_000, 100_000))
+        await accept(db, (await enrol(db, 2)).order(BUY, 600, 250_000))
+    await app.close_gates(node)
+
+    bus: Any = node.bus
+    assert [channel for channel, start in bus.told if start == SLOT] == ["trades", "book", "book", "auctions"]
+
+
 async def test_close_gates__one_slot_fails__others_are_cleared_and_it_is_told_once(
     pool: Pool, node: Node, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
