@@ -5,7 +5,8 @@ the project. The tests deploy their contracts from artifacts (``dynamic_test_lin
 mutant only the contracts that it changes are, as they would be deployed, and that bytecode is put in the artifacts'
 place. Then forge's tests of the contract's folder run (``CONCERNS``; without the gas figures, whose bars a fault may
 move), and where they stay green and the contract has a model in Python, the Python tests. What neither sees survives,
-and survivors.toml says why it may.
+and survivors.toml says why it may. A test file that inherits a contract has it compiled in and does not see its
+mutants: such harnesses stand in files of their own.
 """
 
 import json

@@ -100,6 +100,7 @@ def api_config(folder: Path, database_url: str, redis_url: str, **changes: str) 
         },
     )
     deployment.dump(folder / "deployment.json")
+    (folder / "sealing").write_text("5a" * 32)
     variables = {
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
@@ -111,6 +112,8 @@ def api_config(folder: Path, database_url: str, redis_url: str, **changes: str) 
         "GRIDTRACE_OPERATOR_KEY_FILE": "/nowhere",
         "GRIDTRACE_GATEWAY_KEY_FILE": "/nowhere",
         "GRIDTRACE_READINGS_SALT_FILE": "/nowhere",
+        "GRIDTRACE_DOCUMENTS_DIR": str(folder / "documents"),
+        "GRIDTRACE_SEALING_KEY_FILE": str(folder / "sealing"),
         "GRIDTRACE_OPERATORS": checksum(address_of(OPERATOR_KEY)),
         "GRIDTRACE_PUBLIC_URL": BASE_URL,
         "GRIDTRACE_DEVNET": "1",

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 import httpx
 import pytest
 
-from tests.integration.api.conftest import ALICE_KEY, OPERATOR_KEY, Market, clear_account
+from tests.integration.api.conftest import ALICE_KEY, OPERATOR_KEY, Market, clear_account, index_events
 from tests.integration.api.hostile import DEEP, Attack, Description
 
 pytestmark = pytest.mark.integration
@@ -49,6 +49,7 @@ async def test_every_operation__hostile_values__answers_are_problems(
     market: Market, who: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.CRITICAL)
+    await index_events(market)
     await clear_account(market, ALICE_KEY, meter_id=1)
     async with market.client(ALICE_KEY if who == "trader" else OPERATOR_KEY) as caller:
         token = (await caller.sign_in()).session_token
