@@ -12,6 +12,7 @@ from aiohttp import web
 
 from api.devnet.broker import BrokerServer
 from indexer.clock import SimulatedClock
+from node.bus import stop_if_cancelled
 from node.metering import conformance
 from node.metering.blueprint import LineDriver
 from node.metering.conformance import Bench, Check
@@ -144,6 +145,7 @@ class MqttRig(Rig):
     async def publish(self) -> None:
         async with client(self.url, "shelly", is_persistent=False) as mqtt:
             while True:
+                stop_if_cancelled()
                 said: dict[str, Any] = {}
                 power: dict[str, Any] = {}
                 if isinstance(self.said, Sample):
