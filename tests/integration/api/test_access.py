@@ -81,7 +81,7 @@ WRITES = {
         {"owner": ALICE, "plant_id": "sun-hill", "name": "Sun Hill", "symbol": "SUN", "supply": "1000"},
         (401, 403, 403, 201),
     ),
-    f"/v1/assets/{NONE}/token": ({}, (401, 403, 403, 503)),
+    f"/v1/assets/{NONE}/token": ({}, (401, 403, 403, 404)),
     f"/v1/assets/{NONE}/status": ({"status": "active"}, (401, 403, 403, 404)),
     f"/v1/kyc/applications/{NONE}/approval": (
         {"cleared_until": "2027-01-01T00:00:00Z", "applied_at": "2026-01-01T00:00:00Z"},
