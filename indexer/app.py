@@ -15,7 +15,7 @@ from indexer.config import IndexerConfig
 from indexer.cursor import SQL as CURSOR_SQL
 from indexer.db import Connection, connect
 from indexer.errors import Disagreement, RpcRefused, RpcUnavailable
-from indexer.extension import Extension
+from indexer.extension import Extension, Rewinding
 from indexer.heads import Heads
 from indexer.manifest import Manifest, check_chain
 from indexer.metrics import Metrics
@@ -96,7 +96,7 @@ def extensions_of(manifest: Manifest, caller: Caller | None = None) -> Extension
     return (handlers.Running(handlers.load(manifest.handlers), caller),) if manifest.handlers else ()
 
 
-def remaking_of(manifest: Manifest, caller: Caller) -> Extensions:
+def remaking_of(manifest: Manifest, caller: Caller) -> Sequence[Rewinding]:
     """The manifest's handlers, for taking blocks out from below the finalised one. Raises as ``extensions_of``."""
     if not manifest.handlers:
         return ()

@@ -8,7 +8,15 @@ from indexer.logs import Segment
 from indexer.manifest import Manifest
 
 
-class Extension(Protocol):
+class Rewinding(Protocol):
+    """A part from which blocks can be taken out."""
+
+    async def rewind(self, db: Connection, chain_id: int, first: int) -> None:
+        """Takes everything from block ``first`` on out; in the reorg's transaction, after the projections."""
+        ...
+
+
+class Extension(Rewinding, Protocol):
     """A part that keeps something of its own in step with the cursor."""
 
     async def prepare(self, db: Connection, manifest: Manifest) -> None:
@@ -17,10 +25,6 @@ class Extension(Protocol):
 
     async def advance(self, db: Connection, chain_id: int, segment: Segment, decoded: Decoded, finalized: int) -> None:
         """Takes blocks in; in the cursor's transaction, after facts and projections."""
-        ...
-
-    async def rewind(self, db: Connection, chain_id: int, first: int) -> None:
-        """Takes everything from block ``first`` on out; in the reorg's transaction, after the projections."""
         ...
 
     def forget(self) -> None:

@@ -12,9 +12,7 @@ import numpy as np
 
 from indexer.batch import Column, Part
 from indexer.db import Connection, queries
-from indexer.decode import Decoded
 from indexer.event import BASE_COLUMNS, Event
-from indexer.logs import Segment
 from indexer.manifest import INTERVAL, Manifest
 
 if TYPE_CHECKING:
@@ -60,13 +58,6 @@ class Remaking:
         self._handlers = handlers
         self._bound = running.bind(manifest)
 
-    async def prepare(self, db: Connection, manifest: Manifest) -> None:
-        """As the port says; what is there is made already."""
-
-    async def advance(self, db: Connection, chain_id: int, segment: Segment, decoded: Decoded, finalized: int) -> None:
-        """Blocks are only taken out."""
-        raise NotImplementedError
-
     async def rewind(self, db: Connection, chain_id: int, first: int) -> None:
         """As the port says."""
         self._running.forget()
@@ -74,10 +65,6 @@ class Remaking:
             await db.execute(entity.statements.ddl)
             await entity.clear(db, chain_id)
         await _run_again(db, chain_id, self._running, self._bound, first - 1, first - 1)
-
-    def forget(self) -> None:
-        """As the port says."""
-        self._running.forget()
 
 
 async def _run_again(

@@ -10,7 +10,7 @@ from indexer.chain import Chain
 from indexer.cursor import Cursor
 from indexer.db import Connection
 from indexer.errors import GridtraceError
-from indexer.extension import Extension
+from indexer.extension import Rewinding
 from indexer.manifest import Manifest
 from indexer.rewind import rewind
 
@@ -50,7 +50,7 @@ async def resolve(
     chain: Chain,
     manifest: Manifest,
     number: int | None = None,
-    extensions: Sequence[Extension] = (),
+    extensions: Sequence[Rewinding] = (),
 ) -> Resolved:
     """Drops all blocks after ``number`` and releases the chain; a process that mirrors it goes on by itself.
 

@@ -7,7 +7,7 @@ from indexer import cursor as cursors
 from indexer import facts, sources, state
 from indexer.cursor import Cursor
 from indexer.db import Connection
-from indexer.extension import Extension
+from indexer.extension import Rewinding
 from indexer.manifest import Manifest
 from indexer.state import Projection
 
@@ -16,7 +16,7 @@ async def rewind(
     db: Connection,
     manifest: Manifest,
     projections: Sequence[Projection],
-    extensions: Sequence[Extension],
+    extensions: Sequence[Rewinding],
     moved: Cursor,
     after: Callable[[int], Awaitable[None]] | None = None,
 ) -> Cursor:

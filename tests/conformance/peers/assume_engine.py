@@ -1,4 +1,4 @@
-"""ASSUME (https://pypi.org/project/assume-framework/) under the suite: ``python assume_engine.py [pay_as_clear]``."""
+"""ASSUME (package `assume-framework`) under the suite: ``python assume_engine.py [pay_as_clear]``."""
 
 import sys
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""pymarket (https://pypi.org/project/pymarket/) under the suite: ``python pymarket_engine.py huang|muda|p2p``."""
+"""pymarket (package `pymarket`) under the suite: ``python pymarket_engine.py huang|muda|p2p``."""
 
 import sys
 import warnings
