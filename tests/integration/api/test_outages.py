@@ -11,7 +11,7 @@ import pytest
 from api.app import create_app
 from api.devnet.postgres import PostgresServer
 from indexer import migrate
-from tests.integration.api.conftest import BASE_URL, api_config
+from tests.integration.api.conftest import ALICE_KEY, BASE_URL, Market, api_config
 
 pytestmark = pytest.mark.integration
 
@@ -46,3 +46,11 @@ async def test_status__database_away_and_back__is_503_and_recovers(tmp_path: Pat
                     await asyncio.sleep(0.05)
     finally:
         await asyncio.to_thread(server.stop)
+
+
+async def test_portfolio__before_the_indexer_ever_ran__is_unavailable_and_not_a_fault(market: Market) -> None:
+    async with market.client(ALICE_KEY) as alice:
+        token = (await alice.sign_in()).session_token
+    async with market.http(token) as http:
+        answer = await http.get("/v1/portfolio")
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
