@@ -13,6 +13,7 @@ import aiomqtt
 
 from contracts.errors import GridtraceError
 from indexer.clock import Clock
+from node.bus import stop_if_cancelled
 from node.errors import Refused
 from node.metering import devices, payload
 from node.metering.device_types import BadDeviceData, Device
@@ -107,6 +108,7 @@ class Listener:
             try:
                 await self._session(host)
             except* aiomqtt.MqttError as errors:
+                stop_if_cancelled()
                 self._tried.set()
                 await asyncio.sleep(self._broker.failed(host, errors.exceptions[0]))
 
