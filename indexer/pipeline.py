@@ -1,42 +1,60 @@
-"""One write at a time beside the reading that feeds it."""
+"""Writes in turn beside the reading that feeds them."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections import deque
+from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
+Work = Callable[[], Coroutine[Any, Any, T]]
+
 
 class Writer(Generic[T]):
-    """Runs one write at a time beside its caller, and leaves none behind."""
+    """Runs writes one after the other beside its caller, few of them waiting, and leaves none behind.
 
-    def __init__(self) -> None:
-        self._task: asyncio.Task[T] | None = None
+    Where a write fails, those after it never start.
+    """
+
+    def __init__(self, waiting: int) -> None:
+        """
+        Args:
+            waiting: so many writes may wait for the one that runs.
+        """
+        self._waiting = waiting
+        self._tasks: deque[asyncio.Task[T]] = deque()
 
     async def __aenter__(self) -> "Writer[T]":
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._task is None:
-            return
         if kind is not None and not issubclass(kind, Exception):
-            self._task.cancel()
+            for task in self._tasks:
+                task.cancel()
         # What was handed over is whole and may be committed; the caller's fault is the one to tell of.
-        await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def hand_over(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """Starts a write once the one before is done; returns what that one gave."""
-        try:
-            done = await self.finish()
-        except BaseException:
-            work.close()
-            raise
-        self._task = asyncio.create_task(work)
-        return done
+    async def hand_over(self, work: Work[T]) -> list[T]:
+        """Queues a write, waiting for room; returns what those gave that are done, in order."""
+        before = self._tasks[-1] if self._tasks else None
+        found = await self._done(self._waiting)
+        self._tasks.append(asyncio.create_task(_after(before, work)))
+        return found
 
-    async def finish(self) -> T | None:
-        """Waits for the write that runs; returns what it gave, None where none runs."""
-        if self._task is None:
-            return None
-        task, self._task = self._task, None
-        return await task
+    async def finish(self) -> list[T]:
+        """Waits for all writes; returns what those gave that were not told yet."""
+        return await self._done(0)
+
+    async def _done(self, most: int) -> list[T]:
+        """Takes finished writes out, and waits for others until at most so many are left."""
+        found = []
+        while self._tasks and (len(self._tasks) > most or self._tasks[0].done()):
+            found.append(await self._tasks[0])
+            self._tasks.popleft()
+        return found
+
+
+async def _after(before: asyncio.Task[T] | None, work: Work[T]) -> T:
+    if before is not None:
+        await before
+    return await work()

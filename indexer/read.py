@@ -165,7 +165,7 @@ async def head(db: Connection, chain_id: int) -> Head | None:
 
 async def balance(db: Connection, chain_id: int, account: bytes) -> Balance:
     """All zero for an account that no event has touched."""
-    return Balance(**_integers(await db.fetchrow(SQL["balance"], chain_id, account)))
+    return Balance(**integers(await db.fetchrow(SQL["balance"], chain_id, account)))
 
 
 async def participant(db: Connection, chain_id: int, account: bytes) -> Participant | None:
@@ -195,7 +195,7 @@ async def register(db: Connection, chain_id: int, meter_id: int) -> MeterRegiste
 
 async def mandate(db: Connection, chain_id: int, account: bytes) -> Mandate | None:
     row = await db.fetchrow(SQL["mandate"], chain_id, account)
-    return None if row is None else Mandate(**_integers(row))
+    return None if row is None else Mandate(**integers(row))
 
 
 async def token_balance(db: Connection, chain_id: int, token: bytes, account: bytes) -> int:
@@ -215,7 +215,7 @@ async def next_sequence(db: Connection, chain_id: int) -> int:
 
 async def settled_batch(db: Connection, chain_id: int, sequence: int) -> Batch | None:
     row = await db.fetchrow(SQL["settled_batch"], chain_id, sequence)
-    return None if row is None else Batch(**_integers(row))
+    return None if row is None else Batch(**integers(row))
 
 
 async def settled_orders(
@@ -223,13 +223,13 @@ async def settled_orders(
 ) -> list[SettledOrder]:
     """All settled fills of a slot, in chain order."""
     rows = await db.fetch(SQL["settled_orders"], chain_id, delivery_start, zone)
-    return [SettledOrder(**_integers(row)) for row in rows]
+    return [SettledOrder(**integers(row)) for row in rows]
 
 
 async def settled_imbalances(db: Connection, chain_id: int, delivery_start: int) -> list[SettledImbalance]:
     """All imbalance adjustments of a slot, in chain order."""
     rows = await db.fetch(SQL["settled_imbalances"], chain_id, delivery_start)
-    return [SettledImbalance(**_integers(row)) for row in rows]
+    return [SettledImbalance(**integers(row)) for row in rows]
 
 
 async def attested_registers(db: Connection, chain_id: int, slot_end: int, zone: int) -> list[AttestedRegister]:
@@ -250,6 +250,6 @@ async def contracts(db: Connection, chain_id: int) -> dict[str, bytes]:
     return {row["name"]: row["address"] for row in rows}
 
 
-def _integers(row: Any) -> dict[str, Any]:
+def integers(row: Any) -> dict[str, Any]:
     """NUMERIC comes as Decimal; all of ours are whole."""
     return {key: int(value) if type(value).__name__ == "Decimal" else value for key, value in row.items()}

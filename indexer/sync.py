@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, TypeAlias
 
 from indexer import cursor as cursors
@@ -16,14 +17,14 @@ from indexer.block import Block, Tip
 from indexer.chain import Chain
 from indexer.cursor import Cursor
 from indexer.db import Connection
-from indexer.decode import decode
+from indexer.decode import Decoded, decode
 from indexer.errors import Disagreement
 from indexer.extension import Extension
 from indexer.latecomers import Latecomers
 from indexer.lineage import check_links, common_ancestor
 from indexer.logs import Logs, Segment
 from indexer.manifest import Manifest
-from indexer.pipeline import Writer
+from indexer.pipeline import Work, Writer
 from indexer.rewind import rewind
 from indexer.watch import Watch
 
@@ -34,8 +35,10 @@ BACKFILL_GAP: Final = 8
 REORG_WINDOW: Final = 512
 """A head that moves back further is a sick endpoint, not a reorg."""
 SEARCH_STEP: Final = 64
-BATCH_EVENTS: Final = 60_000
+BATCH_EVENTS: Final = 30_000
 BATCH_BLOCKS: Final = 2_000
+BATCHES_WAITING: Final = 1
+"""So many are ready while one is written: more would only cost memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +163,7 @@ class Sync:
             return await self._reorg(cursor, tip)
         if tip.head.number - cursor.number > BACKFILL_GAP:
             return await self._backfill(cursor, tip, watch)
-        advanced = await self._advance([following], tip, watch)
+        advanced = await self._ready([following], tip, watch)()
         assert self.cursor is not None
         await self._supplement(self.cursor, watch)
         return advanced
@@ -198,10 +201,10 @@ class Sync:
         return headers[0].parent_hash
 
     async def _backfill(self, cursor: Cursor, tip: Tip, watch: Watch) -> Outcome:
-        """Reads up to the head; one batch is written while the next is fetched."""
+        """Reads up to the head; one batch is written while the next ones are fetched and decoded."""
         done, pending, waiting = 0, list[Segment](), 0
         async with (
-            Writer[Advanced]() as writer,
+            Writer[Advanced](BATCHES_WAITING) as writer,
             aclosing(self._chain.history(cursor.number + 1, tip.head.number, watch)) as segments,
         ):
             async for segment in segments:
@@ -209,30 +212,33 @@ class Sync:
                 waiting += len(segment.logs)
                 blocks = segment.last.number - pending[0].first.number + 1
                 if waiting >= BATCH_EVENTS or blocks >= BATCH_BLOCKS:
-                    done += self._written(await writer.hand_over(self._advance(pending, tip, watch)))
+                    done += self._written(await writer.hand_over(self._ready(pending, tip, watch)))
                     pending, waiting = [], 0
             if pending:
-                done += self._written(await writer.hand_over(self._advance(pending, tip, watch)))
+                done += self._written(await writer.hand_over(self._ready(pending, tip, watch)))
             done += self._written(await writer.finish())
         return Advanced(cursor.number + 1, tip.head.number, done, tip.head.number)
 
-    def _written(self, advanced: Advanced | None) -> int:
-        if advanced is None:
-            return 0
-        if self._tell:
-            self._tell(advanced)
+    def _written(self, batches: Sequence[Advanced]) -> int:
+        if batches and self._tell:
+            for advanced in batches:
+                self._tell(advanced)
             self._told = True
-        return advanced.events
+        return sum(advanced.events for advanced in batches)
 
-    async def _advance(self, segments: Sequence[Segment], tip: Tip, watch: Watch) -> Advanced:
-        """Commits consecutive segments: facts, state, blocks, cursor, notice."""
-        cursor = self.cursor
-        assert cursor is not None
+    def _ready(self, segments: Sequence[Segment], tip: Tip, watch: Watch) -> Work[Advanced]:
+        """Consecutive segments, decoded at once, to be committed when it is their turn."""
         segment = segments[0] if len(segments) == 1 else _joined(segments)
-        self._check_follows(cursor, segment)
         decoded = decode(segment.logs, watch.directory)
         if every := self._manifest.options.block_interval:
             decoded = intervals.added(decoded, every, segment.blocks)
+        return partial(self._commit, segment, decoded, tip)
+
+    async def _commit(self, segment: Segment, decoded: Decoded, tip: Tip) -> Advanced:
+        """Commits blocks that follow the cursor: facts, state, blocks, cursor, notice."""
+        cursor = self.cursor
+        assert cursor is not None
+        self._check_follows(cursor, segment)
         first, last = segment.first.number, segment.last
         behind = tip.head.number - last.number > BACKFILL_GAP
         moved = replace(

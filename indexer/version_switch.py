@@ -102,7 +102,7 @@ async def _copy_structure(db: Connection, source: str, served: str, own: str) ->
         # That over all ERC-20 transfers is made with the manifest's tables.
         if row["kind"] == "v" and row["name"] != "erc20_transfers":
             definition = row["definition"].replace(f"{source}.", f"{own}.")
-            await db.execute(f'create view "{own}"."{row["name"]}" as {definition}')
+            await db.execute(f'create view "{own}"."{row["name"]}" with (security_invoker = true) as {definition}')
 
 
 async def versions(db: Connection) -> list[Version]:
@@ -208,7 +208,8 @@ async def _replace(db: Connection, served: str, former: str | None, own: str) ->
         await db.execute(f"alter {kind} {place} {move}" if move else f"drop view {place}")
     for row in await db.fetch(SQL["relations"], own):
         place = f'"{served}"."{row["name"]}"'
-        await db.execute(f'create view {place} as select * from "{own}"."{row["name"]}"')  # noqa: S608
+        of = f'"{own}"."{row["name"]}"'
+        await db.execute(f"create view {place} with (security_invoker = true) as select * from {of}")  # noqa: S608
         await db.execute(
             f"create trigger refuse_write instead of insert or update or delete on {place} "
             "for each row execute function blockchain.refuse_write()"
