@@ -1,6 +1,7 @@
 """The HTTP application: REST, streams and the web page over one set of open services."""
 
 import asyncio
+import hashlib
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -11,12 +12,14 @@ from fastapi import FastAPI
 from api import errors, ws
 from api.config import ApiConfig
 from api.deps import Services
+from api.etag import Tagged
 from api.express import Express
 from api.intake import Intake
 from api.limits import Envelope
 from api.quota import Limited, Quota
 from api.rest.routes import ROUTERS
-from api.web import asset_pages, pages, trade_pages
+from api.web import pages
+from api.web.routes import PAGES
 from contracts.addresses import Deployment
 from indexer.clock import SimulatedClock
 from indexer.db import Connection, Pool, open_pool
@@ -54,6 +57,13 @@ def papers_of(config: ApiConfig) -> Shelves | None:
     return Shelves(folder if config.ipfs_api_url is None else KuboBlocks(config.ipfs_api_url), folder)
 
 
+def cursor_secret(config: ApiConfig, box: Box | None) -> bytes:
+    """From the sealing key; where there is none, from the database's address, which has a password or is local."""
+    if box is not None:
+        return box.derived("cursors")
+    return hashlib.sha256(b"gridtrace/cursors/" + config.node.indexer.database_url.encode()).digest()
+
+
 @asynccontextmanager
 async def open_services(config: ApiConfig) -> AsyncIterator[Services]:
     """Opens what the routes need, for the life of the application."""
@@ -63,6 +73,7 @@ async def open_services(config: ApiConfig) -> AsyncIterator[Services]:
         stack.push_async_callback(bus.close)
         rpc = HttpRpc(config.node.indexer.rpc_urls)
         stack.push_async_callback(rpc.close)
+        box = None if config.sealing_key_file is None else Box.open(config.sealing_key_file)
         blocks = papers_of(config)
         if blocks is not None:
             stack.push_async_callback(blocks.close)
@@ -76,8 +87,9 @@ async def open_services(config: ApiConfig) -> AsyncIterator[Services]:
             areas=areas(config.node),
             intake=await stack.enter_async_context(open_intake(config, pool)),
             rpc=rpc,
+            cursor_secret=cursor_secret(config, box),
             blocks=blocks,
-            box=None if config.sealing_key_file is None else Box.open(config.sealing_key_file),
+            box=box,
         )
 
 
@@ -132,10 +144,11 @@ def create_app(config: ApiConfig) -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.add_middleware(Express)
+    app.add_middleware(Tagged)
     app.add_middleware(Limited, quota=quota)
     app.add_middleware(Envelope)
     errors.install(app, pages.error_page)
-    for router in (*ROUTERS, ws.router, pages.router, asset_pages.router, trade_pages.router):
+    for router in (*ROUTERS, ws.router, *PAGES):
         app.include_router(router)
     pages.mount_static(app)
     return app

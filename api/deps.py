@@ -15,7 +15,7 @@ from api.intake import Intake
 from api.limits import Turns
 from indexer.clock import Clock
 from indexer.db import ACQUIRE_TIMEOUT_S, Connection, Pool, transaction
-from node import access, identity
+from node import access, identity, row_security
 from node.assets.papers import Shelves
 from node.bus import Bus
 from node.errors import GridtraceError, NotFound
@@ -51,6 +51,8 @@ class Services:
     """Zones that trade with each other."""
     rpc: Rpc
     """For what only the chain can tell: the nonces that a wallet signs next."""
+    cursor_secret: bytes = field(repr=False)
+    """Signs the cursors of lists; the same in every process of one installation."""
     blocks: Shelves | None = None
     """Where papers are kept."""
     uploading: set[bytes] = field(default_factory=set)
@@ -107,32 +109,6 @@ Documents = Annotated[Any, Depends(_documents)]
 Sealing = Annotated[Box, Depends(_sealing)]
 
 
-@asynccontextmanager
-async def snapshot(site: Services) -> AsyncIterator[Connection]:
-    """One state of the database for all reads within; for routes that then ask elsewhere, holding no connection."""
-    async with (
-        site.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as db,
-        db.transaction(isolation="repeatable_read", readonly=True),
-    ):
-        yield db
-
-
-async def _reader(site: Site) -> AsyncIterator[Connection]:
-    """One snapshot for all reads of a request, so that everything an answer says holds at the same block."""
-    async with snapshot(site) as db:
-        yield db
-
-
-async def _writer(site: Site) -> AsyncIterator[Connection]:
-    """One request, one transaction, committed before the answer is sent."""
-    async with transaction(site.pool) as db:
-        yield db
-
-
-Reader = Annotated[Any, Depends(_reader, scope="function")]
-Writer = Annotated[Any, Depends(_writer, scope="function")]
-
-
 async def _caller(connection: HTTPConnection, site: Site) -> Caller | None:
     token = session_token(connection, site.config)
     if token is None:
@@ -152,6 +128,49 @@ async def _caller(connection: HTTPConnection, site: Site) -> Caller | None:
 
 
 MaybeCaller = Annotated[Caller | None, Depends(_caller)]
+
+
+async def _act(db: Connection, site: Services, caller: Caller | None) -> None:
+    """What is sealed or somebody else's is not there for this transaction, whatever a statement asks."""
+    published_until_s = site.clock.now_s() + site.config.node.market.gate_lead_s
+    who = () if caller is None else (caller.account, caller.user_id, caller.role)
+    await row_security.act_as(db, published_until_s, *who)
+
+
+@asynccontextmanager
+async def snapshot(site: Services, caller: Caller | None = None) -> AsyncIterator[Connection]:
+    """One state of the database for all reads within, as the caller may see it; for routes that then ask elsewhere,
+    holding no connection."""
+    async with (
+        site.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as db,
+        db.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        await _act(db, site, caller)
+        yield db
+
+
+@asynccontextmanager
+async def changing(site: Services, caller: Caller | None) -> AsyncIterator[Connection]:
+    """One transaction in which the caller changes what he may."""
+    async with transaction(site.pool) as db:
+        await _act(db, site, caller)
+        yield db
+
+
+async def _reader(site: Site, caller: MaybeCaller) -> AsyncIterator[Connection]:
+    """One snapshot for all reads of a request, so that everything an answer says holds at the same block."""
+    async with snapshot(site, caller) as db:
+        yield db
+
+
+async def _writer(site: Site, caller: MaybeCaller) -> AsyncIterator[Connection]:
+    """One request, one transaction, committed before the answer is sent."""
+    async with changing(site, caller) as db:
+        yield db
+
+
+Reader = Annotated[Any, Depends(_reader, scope="function")]
+Writer = Annotated[Any, Depends(_writer, scope="function")]
 
 
 # Every route declares one of these; a test looks.

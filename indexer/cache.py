@@ -22,7 +22,7 @@ from indexer.watch import Watch
 logger = logging.getLogger(__name__)
 
 SUFFIX: Final = ".seg"
-FILE_LOGS: Final = 60_000
+FILE_LOGS: Final = 25_000
 FILE_BLOCKS: Final = 2_000
 LEAST_BLOCKS: Final = 32
 """Shorter stretches are not worth a file."""

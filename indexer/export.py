@@ -1,9 +1,10 @@
 """Tables of the mirror as files: streamed from one snapshot, stamped with the block that it is of."""
 
+import asyncio
 import csv
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from indexer.errors import GridtraceError
 SQL = queries(__name__)
 
 SCHEMAS: Final = ("blockchain", "entities")
-ROWS_AT_ONCE: Final = 5_000
+ROWS_AT_ONCE: Final = 2_000
 NAME: Final = re.compile(r"^(?:(\w+)\.)?(\w+)$")
 FORMATS: Final = ("csv", "ndjson", "parquet")
 
@@ -61,34 +62,87 @@ class Writer(Protocol):
     def write(self, rows: Sequence[Sequence[Any]]) -> None: ...
 
 
-async def export(db: Connection, chain_id: int, table: str, file_format: str, path: Path) -> Stamp:
+async def export(
+    db: Connection,
+    chain_id: int,
+    table: str,
+    file_format: str,
+    path: Path,
+    *,
+    blocks: tuple[int, int] | None = None,
+    told: Callable[[int], None] = lambda rows: None,
+) -> Stamp:
     """Writes a table or view, rows of one chain, in the order of its key; returns the block and the count.
 
     A file beside it (``.block.json``) names the block; Parquet also carries it in its metadata. Needs a transaction of
     one snapshot (repeatable read).
 
+    Args:
+        blocks: first and last block of the rows; all where None.
+        told: called with the number of rows written so far.
+
     Raises:
-        ExportRefused: no such table or format, or nothing is mirrored yet.
+        ExportRefused: no such table or format, no blocks in it to choose by, or nothing is mirrored yet.
     """
-    columns, order = await _columns(db, table)
-    row = await db.fetchrow(SQL["standing"], chain_id)
-    if row is None:
+    columns, order = await columns_of(db, table)
+    stamp = await standing(db, chain_id)
+    if stamp is None:
         raise ExportRefused(f"nothing is mirrored of chain {chain_id}")
-    stamp = Stamp(chain_id, row["block_number"], "0x" + row["block_hash"].hex(), row["finalized_number"])
-    if file_format not in FORMATS:
-        raise ExportRefused(f"{file_format!r} is not one of {', '.join(FORMATS)}")
-    count = 0
-    with _opened(file_format, path, columns, stamp) as writer:
-        async for rows in _rows(db, chain_id, table, columns, order):
-            writer.write(rows)
-            count += len(rows)
+    if blocks is not None and not has_blocks(columns):
+        raise ExportRefused(f"{table!r} is of one moment: it has no blocks to choose by")
+    match = NAME.match(table)
+    assert match is not None
+    listed = ", ".join(f'"{column.name}"' for column in columns)
+    chosen = "" if blocks is None else " and block_number between $2 and $3"
+    ordered = f" order by {', '.join(f'{chr(34)}{name}{chr(34)}' for name in order)}" if order else ""
+    # Names come from the catalogue, values are parameters.
+    sql = f'select {listed} from "{match[1] or "blockchain"}"."{match[2]}" where chain_id = $1{chosen}{ordered}'  # noqa: S608
+    count = await write(db, sql, (chain_id, *(blocks or ())), columns, file_format, path, stamp, told=told)
     beside = {"table": table, "format": file_format, "rows": count, **stamp.as_dict()}
     path.with_name(path.name + ".block.json").write_text(json.dumps(beside, indent=2) + "\n")
     return Stamp(stamp.chain_id, stamp.block_number, stamp.block_hash, stamp.finalized, count)
 
 
-async def _columns(db: Connection, table: str) -> tuple[list[Column], list[str]]:
-    """Columns, and those of the key; the names are those of the catalogue."""
+async def standing(db: Connection, chain_id: int) -> Stamp | None:
+    """The block that the mirror is of; None before the first."""
+    row = await db.fetchrow(SQL["standing"], chain_id)
+    if row is None:
+        return None
+    return Stamp(chain_id, row["block_number"], "0x" + row["block_hash"].hex(), row["finalized_number"])
+
+
+async def write(
+    db: Connection,
+    sql: str,
+    arguments: Sequence[Any],
+    columns: Sequence[Column],
+    file_format: str,
+    path: Path,
+    stamp: Stamp,
+    *,
+    told: Callable[[int], None] = lambda rows: None,
+) -> int:
+    """Writes what a statement finds, a part at a time; returns how many rows. Raises ExportRefused."""
+    if file_format not in FORMATS:
+        raise ExportRefused(f"{file_format!r} is not one of {', '.join(FORMATS)}")
+    count = 0
+    with _opened(file_format, path, columns, stamp) as writer:
+        cursor = await db.cursor(sql, *arguments)
+        while rows := await cursor.fetch(ROWS_AT_ONCE):
+            # Beside the event loop: others are answered meanwhile.
+            await asyncio.to_thread(writer.write, [tuple(row) for row in rows])
+            count += len(rows)
+            told(count)
+    return count
+
+
+def has_blocks(columns: Sequence[Column]) -> bool:
+    """Whether each row of a table belongs to one block."""
+    return any(column.name == "block_number" for column in columns)
+
+
+async def columns_of(db: Connection, table: str) -> tuple[list[Column], list[str]]:
+    """Columns, and those of the key; the names are those of the catalogue. Raises ExportRefused."""
     match = NAME.match(table)
     schema, name = (match[1] or "blockchain", match[2]) if match else ("", "")
     found = await db.fetch(SQL["columns"], schema, name) if schema in SCHEMAS else []
@@ -97,20 +151,6 @@ async def _columns(db: Connection, table: str) -> tuple[list[Column], list[str]]
         raise ExportRefused(f"{table!r} is no table of the mirror")
     key = [row["name"] for row in await db.fetch(SQL["key"], schema, name)]
     return columns, key
-
-
-async def _rows(
-    db: Connection, chain_id: int, table: str, columns: Sequence[Column], order: Sequence[str]
-) -> AsyncIterator[list[Sequence[Any]]]:
-    match = NAME.match(table)
-    assert match is not None
-    listed = ", ".join(f'"{column.name}"' for column in columns)
-    ordered = f" order by {', '.join(f'{chr(34)}{name}{chr(34)}' for name in order)}" if order else ""
-    # Names come from the catalogue, values are parameters.
-    sql = f'select {listed} from "{match[1] or "blockchain"}"."{match[2]}" where chain_id = $1{ordered}'  # noqa: S608
-    cursor = await db.cursor(sql, chain_id)
-    while rows := await cursor.fetch(ROWS_AT_ONCE):
-        yield [tuple(row) for row in rows]
 
 
 @contextmanager

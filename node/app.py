@@ -18,12 +18,12 @@ from indexer.db import Pool, connect, open_pool, transaction
 from indexer.errors import GridtraceError
 from node import scheduler
 from node.assets import production, registry, revenue
+from node.audit import assets as asset_audit
 from node.audit import log
 from node.audit import service as audit
 from node.bus import Bus, Publisher
 from node.cache import Cache
 from node.config import NodeConfig
-from node.errors import Refused
 from node.market import clearing, day_ahead, depth, gate
 from node.market.area import Area, areas
 from node.market.matching import Matcher, Step
@@ -37,7 +37,8 @@ from node.settlement import advance as settling
 from node.settlement import revise as revision
 from node.settlement import service as settlement
 from node.settlement.context import NotReady, SettlementContext
-from node.wallet import KeyFileSigner, Signer
+from node.signers.service import open_signer
+from node.wallet import Signer
 
 logger = logging.getLogger(__name__)
 
@@ -53,12 +54,6 @@ PRODUCTION_TICK_S: Final = 5.0
 RESTART_S: Final = 1.0
 # Our chains make blocks by themselves: only they count, so that a chain that stands still refuses nothing.
 SENDING: Final = SendPolicy(refuse_after_s=None)
-
-
-class WrongOperatorKey(Refused):
-    """The operator's key file belongs to another account than the configured operator."""
-
-    code = "wrong-operator-key"
 
 
 class SlotFaults:
@@ -113,16 +108,12 @@ async def open_node(config: NodeConfig) -> AsyncIterator[Node]:
     """Opens everything, and gives it back when the block ends.
 
     Raises:
-        WrongOperatorKey: the key file is not the configured operator's.
+        WrongOperatorKey, WrongSignature: the key is not the configured operator's.
+        SignerUnavailable, SignerRefused: of a key that another machine keeps.
     """
     indexer = config.indexer
-    signer = KeyFileSigner.open(config.operator_key_file, config.operator_key_password_file, chain_id=indexer.chain_id)
-    if signer.address != config.operator:
-        raise WrongOperatorKey(
-            f"{config.operator_key_file} is the key of {checksum(signer.address)}, "
-            f"the operator is {checksum(config.operator)}"
-        )
     deployment = Deployment.load(indexer.deployment)
+    signer = await asyncio.to_thread(open_signer, config.signer, config.operator, indexer.chain_id, deployment)
     bus, rpc, cache = Bus(config.redis_url), HttpRpc(indexer.rpc_urls), Cache(config.redis_url)
     try:
         async with open_pool(indexer.database_url) as pool:
@@ -166,6 +157,7 @@ def jobs(node: Node) -> Sequence[Job]:
         Job("audit_slots", AUDIT_TICK_S, lambda: audit_slots(node)),
         Job("anchor_log", ANCHOR_TICK_S, lambda: anchor_log(node)),
         Job("follow_assets", ASSETS_TICK_S, lambda: follow_assets(node)),
+        Job("audit_assets", PRODUCTION_TICK_S, lambda: audit_assets(node)),
         Job("take_production", PRODUCTION_TICK_S, lambda: take_production(node)),
     )
 
@@ -349,9 +341,16 @@ async def follow_assets(node: Node) -> None:
         await node.bus.publish("assets", {"asset_id": str(asset_id)})
 
 
+async def audit_assets(node: Node) -> None:
+    """Recomputes the revenue of every asset of which something happened since it was last looked at."""
+    async with node.pool.acquire() as db, db.transaction(isolation="repeatable_read"):
+        await asset_audit.check_due(db, node.rpc, node.chain.chain_id)
+
+
 async def take_production(node: Node) -> None:
     """Writes down what plants produce."""
     async with transaction(node.pool) as db:
+        await production.keep_ahead(db, node.clock.now())
         await production.take_readings(db, node.clock.now())
 
 

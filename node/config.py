@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Literal, TypeAlias, cast, get_args
 
 from contracts.typed_data import BadAddress, parse_address
-from indexer.config import Environment, IndexerConfig, natural, positive
+from indexer.config import Environment, IndexerConfig, natural, positive, seconds
 
 Trading: TypeAlias = Literal["auction", "continuous"]
+Keeper: TypeAlias = Literal["file", "web3signer", "rpc", "aws-kms"]
 
 
 def _trading(text: str) -> Trading:
@@ -18,11 +19,31 @@ def _trading(text: str) -> Trading:
     raise ValueError("must be auction or continuous")
 
 
+def _keeper(text: str) -> Keeper:
+    for keeper in get_args(Keeper):
+        if text == keeper:
+            return cast(Keeper, keeper)
+    raise ValueError("must be file, web3signer, rpc or aws-kms")
+
+
 def _time_of_day(text: str) -> int:
     hours, colon, minutes = text.partition(":")
     if not colon or not (hours.isdigit() and minutes.isdigit()) or int(hours) > 23 or int(minutes) > 59:
         raise ValueError("must be a time as HH:MM")
     return int(hours) * 3_600 + int(minutes) * 60
+
+
+def _http_url(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("must be an address like https://host:port")
+    return text
+
+
+def _region(text: str) -> str:
+    # It becomes a part of the host's name.
+    if not text.replace("-", "").isalnum() or not text.isascii():
+        raise ValueError("must be a region like eu-central-1")
+    return text
 
 
 def _slot_length(text: str) -> int:
@@ -117,6 +138,75 @@ class MarketRules:
 
 
 @dataclass(frozen=True, slots=True)
+class SignerConfig:
+    """Where the operator's key is kept, and how much money it may send."""
+
+    signer: Keeper
+    """Who keeps the operator's key: a file, a web3signer (REST), any eth_signTransaction (rpc), or aws-kms."""
+    operator_key_file: Path | None
+    """Signs every transaction of the node: 0x-prefixed hex private key, or an Ethereum keystore v3 file. Needed by
+    the signer file alone."""
+    operator_key_password_file: Path | None
+    """Password of the keystore, where the key file is one."""
+    signer_url: str | None
+    """Address of the signer; of aws-kms its endpoint, by default the region's."""
+    signer_timeout_s: float
+    """Real seconds that the signer has for an answer."""
+    signer_ca_file: Path | None
+    """PEM certificates that the signer's is trusted by, instead of the machine's."""
+    signer_cert_file: Path | None
+    """PEM certificate that the node shows to the signer."""
+    signer_key_file: Path | None
+    """PEM private key of that certificate."""
+    signer_key_id: str | None
+    """Key id, alias or ARN of the operator's key in aws-kms."""
+    signer_region: str | None
+    """Region of aws-kms."""
+    signer_credentials_file: Path | None
+    """Credentials for aws-kms, as the AWS command line writes them; read again for each signature."""
+    signer_value_per_day: int
+    """Wei that the operator's transactions may carry in a day (UTC)."""
+    signer_day_file: Path | None
+    """File that remembers the day's sum, where that is above 0."""
+
+    @classmethod
+    def read(cls, env: Environment) -> "SignerConfig":
+        keeper = env.read("GRIDTRACE_SIGNER", _keeper, "file")
+        key_file = (env.read if keeper == "file" else env.optional)("GRIDTRACE_OPERATOR_KEY_FILE", Path)
+        config = cls(
+            signer=keeper,
+            operator_key_file=key_file,
+            operator_key_password_file=env.optional("GRIDTRACE_OPERATOR_KEY_PASSWORD_FILE", Path),
+            signer_url=env.optional("GRIDTRACE_SIGNER_URL", _http_url),
+            signer_timeout_s=env.read("GRIDTRACE_SIGNER_TIMEOUT_S", seconds, 5.0),
+            signer_ca_file=env.optional("GRIDTRACE_SIGNER_CA_FILE", Path),
+            signer_cert_file=env.optional("GRIDTRACE_SIGNER_CERT_FILE", Path),
+            signer_key_file=env.optional("GRIDTRACE_SIGNER_KEY_FILE", Path),
+            signer_key_id=env.optional("GRIDTRACE_SIGNER_KEY_ID", str),
+            signer_region=env.optional("GRIDTRACE_SIGNER_REGION", _region),
+            signer_credentials_file=env.optional("GRIDTRACE_SIGNER_CREDENTIALS_FILE", Path),
+            signer_value_per_day=env.read("GRIDTRACE_SIGNER_VALUE_PER_DAY", natural, 0),
+            signer_day_file=env.optional("GRIDTRACE_SIGNER_DAY_FILE", Path),
+        )
+        env.faults += config.missing()
+        return config
+
+    def missing(self) -> list[str]:
+        """Settings that the chosen signer needs."""
+        needed: dict[str, object] = {}
+        if self.signer in ("web3signer", "rpc"):
+            needed["GRIDTRACE_SIGNER_URL"] = self.signer_url
+        if self.signer == "aws-kms":
+            needed["GRIDTRACE_SIGNER_KEY_ID"] = self.signer_key_id
+            needed["GRIDTRACE_SIGNER_REGION"] = self.signer_region
+            needed["GRIDTRACE_SIGNER_CREDENTIALS_FILE"] = self.signer_credentials_file
+        faults = [f"{name} is not set, and GRIDTRACE_SIGNER is {self.signer}" for name, it in needed.items() if not it]
+        if self.signer_value_per_day and self.signer_day_file is None:
+            faults.append("GRIDTRACE_SIGNER_VALUE_PER_DAY needs GRIDTRACE_SIGNER_DAY_FILE")
+        return faults
+
+
+@dataclass(frozen=True, slots=True)
 class NodeConfig:
     """What the node needs. Keys stay in files; the configuration only names them."""
 
@@ -134,10 +224,7 @@ class NodeConfig:
     """Account that sends the node's transactions; every process knows it, only the node holds its key."""
     grid_account: bytes
     """The grid supplier's account, counterparty of what local trade does not cover."""
-    operator_key_file: Path
-    """Signs every transaction of the node: 0x-prefixed hex private key, or an Ethereum keystore v3 file."""
-    operator_key_password_file: Path | None
-    """Password of the keystore, where the key file is one."""
+    signer: SignerConfig
     gateway_key_file: Path
     """Signs readings of meters that cannot sign themselves."""
     readings_salt_file: Path
@@ -167,8 +254,7 @@ class NodeConfig:
             areas_file=env.optional("GRIDTRACE_AREAS", Path),
             operator=env.read("GRIDTRACE_OPERATOR", _address),
             grid_account=env.read("GRIDTRACE_GRID_ACCOUNT", _address),
-            operator_key_file=env.read("GRIDTRACE_OPERATOR_KEY_FILE", Path),
-            operator_key_password_file=env.optional("GRIDTRACE_OPERATOR_KEY_PASSWORD_FILE", Path),
+            signer=SignerConfig.read(env),
             gateway_key_file=env.read("GRIDTRACE_GATEWAY_KEY_FILE", Path),
             readings_salt_file=env.read("GRIDTRACE_READINGS_SALT_FILE", Path),
             meter_poll_s=env.read("GRIDTRACE_METER_POLL_S", float, 10.0),

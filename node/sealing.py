@@ -3,6 +3,7 @@
 A sealed value is bound to its place (table, row, column), so that one cannot be copied into another row.
 """
 
+import hmac
 import secrets
 from pathlib import Path
 from typing import Final
@@ -47,6 +48,10 @@ class Box:
             except ValueError as error:
                 raise BadSealingKey(f"{path} holds neither {KEY_BYTES} bytes nor hex digits") from error
         return cls(data)
+
+    def derived(self, purpose: str) -> bytes:
+        """A secret of 32 bytes for something else, which does not tell the key."""
+        return hmac.digest(self._key, b"gridtrace/" + purpose.encode(), "sha256")
 
     def seal(self, text: str, place: str) -> bytes:
         """Sealed text; the same text never looks the same twice."""

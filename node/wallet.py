@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from eth_account import Account
 
 from contracts.typed_data import address_of, checksum, sign
-from node.errors import Refused
+from node.errors import GridtraceError, Refused
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +57,33 @@ class DevKeyRefused(Refused):
     code = "dev-key-refused"
 
 
+class SignerUnavailable(GridtraceError):
+    """Whoever keeps the key does not answer, or not now."""
+
+    code = "signer-unavailable"
+    retryable = True
+
+
+class SignerRefused(GridtraceError):
+    """Whoever keeps the key refuses to sign with it."""
+
+    code = "signer-refused"
+
+
+class WrongSignature(GridtraceError):
+    """What was signed is not what was asked for, or not by the account's key."""
+
+    code = "wrong-signature"
+
+
+class SigningForbidden(Refused):
+    """The policy does not let the account sign this transaction."""
+
+    code = "signing-forbidden"
+
+
 class Signer(Protocol):
-    """Signs with one account's key, wherever that key is kept."""
+    """Signs with one account's key, wherever that key is kept. Transactions only: a digest says nothing of itself."""
 
     @property
     def address(self) -> bytes:
@@ -66,11 +91,14 @@ class Signer(Protocol):
         ...
 
     def sign_transaction(self, transaction: dict[str, Any]) -> bytes:
-        """The raw signed transaction; fields are named as in the JSON-RPC, numbers are integers."""
-        ...
+        """The raw signed transaction; fields are named as in the JSON-RPC, numbers are integers. May block.
 
-    def sign_digest(self, digest: bytes) -> bytes:
-        """65 bytes r, s, v over a 32-byte digest."""
+        Raises:
+            SignerUnavailable: the key cannot be reached now.
+            SignerRefused: the key's keeper refuses.
+            WrongSignature: another key signed, or something else was signed.
+            SigningForbidden: the policy forbids it.
+        """
         ...
 
 

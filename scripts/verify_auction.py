@@ -24,8 +24,7 @@ from typing import Any
 Point = tuple[int, int] | None
 Order = dict[str, Any]
 Document = dict[str, Any]
-Crossing = tuple[int, int, int] | None
-"""Volume in Wh, and the least and greatest equilibrium price."""
+Crossing = tuple[int, int, int] | None  # volume in Wh, and the least and greatest equilibrium price
 
 # Ethereum's hash and signatures
 
@@ -339,38 +338,41 @@ def get(url: str, path: str, **query: str) -> Document:
         raise Unreadable(f"{address}: {error}") from error
 
 
-def judge(document: Document) -> Document:
-    """Every difference between what is published and what follows from the book, and the auction's outcome."""
+def published(document: Document) -> tuple[bytes, bytes]:
+    """A book's bytes, and what its orders were signed for."""
     if not document.get("book"):
         raise Unreadable("the document has no book")
-    data = bytes.fromhex(document["book"].removeprefix("0x"))
     domain = document["exchange_domain"]
-    separator = domain_separator(domain["chain_id"], bytes.fromhex(domain["verifying_contract"].removeprefix("0x")))
-    book = parse(data)
-    crossing, fills, rejected = clear(book["orders"], book["fee"])
-    trades = pair(book["orders"], fills)
-    hashes = {
-        "book_hash": hashlib.sha256(data).hexdigest(),
-        "result_hash": hashlib.sha256(result_bytes(crossing, fills, trades, rejected)).hexdigest(),
-    }
-    differences = [
-        f"{name}: said {document[name]}, found 0x{found}"
-        for name, found in hashes.items()
-        if document[name] != "0x" + found
-    ]
+    exchange = bytes.fromhex(domain["verifying_contract"].removeprefix("0x"))
+    return bytes.fromhex(document["book"].removeprefix("0x")), domain_separator(domain["chain_id"], exchange)
+
+
+def forged(separator: bytes, book: Document) -> Iterator[str]:
+    """What is wrong with who signed the orders."""
     for order in book["orders"]:
         digest = order_digest(separator, book, order)
         if digest != order["digest"] or signer(digest, order["signature"]) != order["trader"]:
-            differences.append(f"signature: order {order['sequence']} is not its trader's")
-    digests = [order["digest"] for order in book["orders"]]
-    if len(set(digests)) < len(digests):
-        differences.append("duplicate: an order stands in the book twice")
+            yield f"signature: order {order['sequence']} is not its trader's"
+    if len({order["digest"] for order in book["orders"]}) < len(book["orders"]):
+        yield "duplicate: an order stands in the book twice"
+
+
+def judge(document: Document) -> Document:
+    """Every difference between what is published and what follows from the book, and the auction's outcome."""
+    data, separator = published(document)
+    book = parse(data)
+    crossing, fills, rejected = clear(book["orders"], book["fee"])
+    trades = pair(book["orders"], fills)
+    contents = ("book_hash", data), ("result_hash", result_bytes(crossing, fills, trades, rejected))
+    hashes = {name: "0x" + hashlib.sha256(content).hexdigest() for name, content in contents}
+    differences = [f"{name}: said {document[name]}, found {h}" for name, h in hashes.items() if document[name] != h]
+    differences += forged(separator, book)
     outcome = {
         "order_count": len(book["orders"]),
         "price_per_kwh": None if crossing is None else str((crossing[1] + crossing[2]) // 2),
         "matched_wh": str(crossing[0] if crossing else 0),
         "trade_count": len(trades),
-        **{name: "0x" + found for name, found in hashes.items()},
+        **hashes,
     }
     return {"agrees": not differences, **outcome, "differences": differences}
 

@@ -1,9 +1,9 @@
-"""A published auction as a document: from a file, from the API, or a book's bytes alone."""
+"""A published auction or day-ahead session as a document: from a file, from the API, or a book's bytes alone."""
 
 import asyncio
 import sys
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ from indexer.block import unhex
 from indexer.errors import ConfigError
 from node.errors import Refused
 from node.market.rerun import Publication
+from node.market.session_rerun import SaidBlocks
 
-MAGICS = (b"GTBK", b"GTAB")
+MAGICS = (b"GTBK", b"GTAB", b"GTDA")
+SESSION_MAGIC = b"GTDA"
 
 
 class DocumentUnreadable(Refused):
@@ -44,7 +46,9 @@ class Known:
 
 
 class Document(msgspec.Struct):
-    """The answer of ``/v1/markets/{zone}/book``, with the exchange's signing domain of ``/v1/contracts`` beside it."""
+    """The answer of ``/v1/markets/{zone}/book``, or of ``day-ahead`` there, with the exchange's signing domain of
+    ``/v1/contracts`` beside it.
+    """
 
     zone: int | None = None
     delivery_start: datetime | None = None
@@ -52,20 +56,40 @@ class Document(msgspec.Struct):
     book_hash: str | None = None
     result_hash: str | None = None
     exchange_domain: ExchangeDomain | None = None
+    day: datetime | None = None
+    accepted_blocks: tuple[int, ...] | None = None
+    rejected_blocks: tuple[int, ...] | None = None
 
 
-def fetch(url: str, zone: int, slot: datetime) -> bytes:
-    """Asks the API for a document. Raises ApiProblem or ApiUnreachable."""
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a document says, as it is judged."""
+
+    publication: Publication
+    domain: Domain
+    blocks: SaidBlocks | None
+    """Of a day-ahead session, where the document says them."""
+
+    @property
+    def is_session(self) -> bool:
+        """Whether the book is that of a whole day."""
+        return self.publication.book.startswith(SESSION_MAGIC)
+
+
+def fetch(url: str, zone: int, slot: datetime | None, day: date | None = None) -> bytes:
+    """Asks the API for the document of a slot, or of a day-ahead session. Raises ApiProblem or ApiUnreachable."""
 
     async def ask() -> bytes:
         api = Transport(url, timeout_s=30.0)
         try:
-            query = {"delivery_start": rfc3339(slot)}
-            book = await api.call("GET", f"/v1/markets/{zone}/book", dict[str, Any], query=query)
+            path, query = f"/v1/markets/{zone}/day-ahead", {"day": str(day)}
+            if slot is not None:
+                path, query = f"/v1/markets/{zone}/book", {"delivery_start": rfc3339(slot)}
+            book = await api.call("GET", path, dict[str, Any], query=query)
             contracts = await api.call("GET", "/v1/contracts", dict[str, Any])
         finally:
             await api.close()
-        return msgspec.json.encode(book | {"exchange_domain": contracts.get("exchange_domain")})
+        return msgspec.json.encode({"zone": zone, **book, "exchange_domain": contracts.get("exchange_domain")})
 
     return asyncio.run(ask())
 
@@ -86,7 +110,7 @@ def write(path: Path, content: bytes) -> None:
         raise ConfigError([f"{path}: {error.strerror}"]) from error
 
 
-def parse(content: bytes, known: Known) -> tuple[Publication, Domain]:
+def parse(content: bytes, known: Known) -> Parsed:
     """What a document says, where ``known`` does not say otherwise.
 
     Raises:
@@ -105,8 +129,12 @@ def parse(content: bytes, known: Known) -> tuple[Publication, Domain]:
             raise NotPublished("the document has no book: the gate is open, or there was no auction")
         book = _octets("book", document.book)
     hashes = [_hash(known, document, name) for name in ("book_hash", "result_hash")]
-    start = None if document.delivery_start is None else int(document.delivery_start.timestamp())
-    return Publication(document.zone, start, book, *hashes), _domain(known, document.exchange_domain)
+    begins = document.day if book.startswith(SESSION_MAGIC) else document.delivery_start
+    publication = Publication(document.zone, None if begins is None else int(begins.timestamp()), book, *hashes)
+    blocks = None
+    if document.accepted_blocks is not None and document.rejected_blocks is not None:
+        blocks = SaidBlocks(document.accepted_blocks, document.rejected_blocks)
+    return Parsed(publication, _domain(known, document.exchange_domain), blocks)
 
 
 def _octets(name: str, text: str, length: int | None = None) -> bytes:

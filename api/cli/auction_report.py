@@ -1,5 +1,6 @@
 """What running an auction again has found, for a person and for a program."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,7 +8,8 @@ import msgspec
 
 from node.market.area_auction import Cleared
 from node.market.book import PublishedBook
-from node.market.rerun import Rerun
+from node.market.rerun import Difference, Rerun
+from node.market.session_rerun import SessionRerun
 
 SHOWN = 20
 """Differences that a person is shown."""
@@ -25,11 +27,34 @@ def facts(found: Rerun) -> dict[str, Any]:
         "rejected": list(cleared.result.rejected),
         "book_hash": "0x" + cleared.book_hash.hex(),
         "result_hash": "0x" + cleared.result_hash.hex(),
-        "differences": [
-            {"check": difference.check, "said": difference.said, "found": difference.found}
-            for difference in found.differences
-        ],
+        "differences": _differences(found.differences),
     }
+
+
+def session_facts(found: SessionRerun) -> dict[str, Any]:
+    """The same of a day-ahead session; its slots are those that have orders."""
+    session = found.session
+    return {
+        "agrees": not found.differences,
+        "day": _moment(session.day),
+        "slots": [
+            {
+                "delivery_start": _moment(slot.delivery_start),
+                "zones": [_zone(slot, book) for book in slot.books],
+                "trade_count": trade_count(slot),
+            }
+            for slot in session.slots
+        ],
+        "accepted_blocks": list(session.accepted_blocks),
+        "rejected_blocks": list(session.rejected_blocks),
+        "book_hash": "0x" + session.book_hash.hex(),
+        "result_hash": "0x" + session.result_hash.hex(),
+        "differences": _differences(found.differences),
+    }
+
+
+def _differences(differences: Sequence[Difference]) -> list[dict[str, str]]:
+    return [{"check": one.check, "said": one.said, "found": one.found} for one in differences]
 
 
 def _zone(cleared: Cleared, book: PublishedBook) -> dict[str, Any]:
@@ -59,22 +84,57 @@ def document(found: Rerun) -> str:
     return msgspec.json.encode(facts(found)).decode()
 
 
+def session_document(found: SessionRerun) -> str:
+    """One JSON document."""
+    return msgspec.json.encode(session_facts(found)).decode()
+
+
 def told(found: Rerun) -> str:
     """For a person."""
     cleared = found.cleared
-    rejected = len(cleared.result.rejected)
-    shown = found.differences[:SHOWN]
     lines = [
-        f"{'DIFFERS' if found.differences else 'agrees'}: slot {_moment(cleared.delivery_start)}",
+        f"{_verdict(found.differences)}: slot {_moment(cleared.delivery_start)}",
         *(_told_zone(_zone(cleared, book)) for book in cleared.books),
-        f"{trade_count(cleared)} trades; {rejected} orders left out for their minimum fill",
+        f"{trade_count(cleared)} trades; {len(cleared.result.rejected)} orders left out for their minimum fill",
         f"book hash   0x{cleared.book_hash.hex()}",
         f"result hash 0x{cleared.result_hash.hex()}",
-        *(f"{difference.check}: said {difference.said}; found {difference.found}" for difference in shown),
+        *_told_differences(found.differences),
     ]
-    if len(found.differences) > SHOWN:
-        lines.append(f"and {len(found.differences) - SHOWN} more differences: --json has them all")
     return "\n".join(lines)
+
+
+def told_session(found: SessionRerun) -> str:
+    """For a person."""
+    session = found.session
+    slots = session.slots
+    orders = sum(len(book.orders) for slot in slots for book in slot.books)
+    traded_wh = sum(row.matched_wh for slot in slots for row in slot.result.buys.values())
+    lines = [
+        f"{_verdict(found.differences)}: day-ahead session of the day that begins {_moment(session.day)}",
+        f"{orders} orders in {len(slots)} slots, {traded_wh} Wh in {sum(map(trade_count, slots))} trades",
+        f"blocks accepted: {_names(session.accepted_blocks)}; left out though they would gain: "
+        + _names(session.rejected_blocks),
+        f"book hash   0x{session.book_hash.hex()}",
+        f"result hash 0x{session.result_hash.hex()}",
+        *_told_differences(found.differences),
+    ]
+    return "\n".join(lines)
+
+
+def _verdict(differences: Sequence[Difference]) -> str:
+    return "DIFFERS" if differences else "agrees"
+
+
+def _names(blocks: Sequence[int]) -> str:
+    shown = ", ".join(map(str, blocks[:SHOWN])) or "none"
+    return shown if len(blocks) <= SHOWN else f"{shown} and {len(blocks) - SHOWN} more"
+
+
+def _told_differences(differences: Sequence[Difference]) -> list[str]:
+    lines = [f"{one.check}: said {one.said}; found {one.found}" for one in differences[:SHOWN]]
+    if len(differences) > SHOWN:
+        lines.append(f"and {len(differences) - SHOWN} more differences: --json has them all")
+    return lines
 
 
 def _told_zone(zone: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ import msgspec
 from contracts.addresses import Deployment
 from indexer.db import open_pool
 from indexer.errors import ConfigError
-from node.audit import log, onchain, service
+from node.audit import assets, log, onchain, service
 from node.audit.chain import ChainReader
 from node.audit.compare import Finding
 from node.config import NodeConfig
@@ -38,7 +38,8 @@ class Checked:
 
     slots: list[CheckedSlot]
     log: list[Finding]
-    """Differences in what is looked at whole: the log of changes, and batches on chain that no settlement made."""
+    """Differences in what is looked at whole: the log of changes, batches on chain that no settlement made, and the
+    revenue of assets."""
 
     @property
     def differences(self) -> int:
@@ -70,6 +71,8 @@ async def check(config: NodeConfig, start: str | None, end: str | None) -> Check
                 ]
             changes = await log.check_log(db, config.indexer.chain_id)
             changes += await onchain.check_numbers(db, config.indexer.chain_id)
+            async with db.transaction(isolation="repeatable_read", readonly=True):
+                changes += await assets.check_assets(db, rpc, config.indexer.chain_id)
     finally:
         await rpc.close()
     return Checked(found, changes)

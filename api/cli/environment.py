@@ -99,18 +99,19 @@ def of_index() -> list[tuple[str, str]]:
 def of_node() -> list[tuple[str, str]]:
     """Settings of ``gridtrace node``."""
     from indexer.config import IndexerConfig
-    from node.config import MarketRules, NodeConfig
+    from node.config import MarketRules, NodeConfig, SignerConfig
 
-    return [*rows(gathered(NodeConfig.read), meanings(IndexerConfig, MarketRules, NodeConfig)), LOG_LEVEL]
+    texts = meanings(IndexerConfig, MarketRules, NodeConfig, SignerConfig)
+    return [*rows(gathered(NodeConfig.read), texts), LOG_LEVEL]
 
 
 def of_serve() -> list[tuple[str, str]]:
     """Settings of ``gridtrace serve``."""
     from api.config import ApiConfig
     from indexer.config import IndexerConfig
-    from node.config import MarketRules, NodeConfig
+    from node.config import MarketRules, NodeConfig, SignerConfig
 
-    texts = meanings(IndexerConfig, MarketRules, NodeConfig, ApiConfig)
+    texts = meanings(IndexerConfig, MarketRules, NodeConfig, SignerConfig, ApiConfig)
     return [*rows(gathered(ApiConfig.read), texts), LOG_LEVEL]
 
 

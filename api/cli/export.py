@@ -1,13 +1,16 @@
 """``gridtrace export``: a table of the mirror as a file, stamped with its block."""
 
+import json
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from indexer.config import Environment, positive
 from indexer.errors import ConfigError
+
+LAST: Final = (1 << 63) - 1
 
 
 def settings(env: Environment) -> tuple[str, int]:
@@ -23,10 +26,14 @@ def export(
         Path | None,
         typer.Option(help="Folder of a running `gridtrace run`; its settings stand in for the environment."),
     ] = None,
+    first_block: Annotated[int | None, typer.Option(min=0, help="Only rows of this block and later ones.")] = None,
+    last_block: Annotated[int | None, typer.Option(min=0, help="Only rows of this block and earlier ones.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was written as one JSON object.")] = False,
 ) -> None:
     """Write the rows of a mirrored table to a file, all of one block."""
     import asyncio
 
+    from api.cli.progress import counted
     from api.devnet.settings import settings_of
     from indexer import export as exporting
     from indexer.db import connect
@@ -35,12 +42,15 @@ def export(
     env = Environment(settings_of(state_dir) if state_dir else os.environ)
     database_url, chain_id = settings(env)
     env.check()
+    blocks = None if first_block is None and last_block is None else (first_block or 0, last_block or LAST)
 
     async def write() -> Stamp:
         db = await connect(database_url, command_timeout_s=3_600)
         try:
             async with db.transaction(isolation="repeatable_read", readonly=True):
-                return await exporting.export(db, chain_id, table, file_format, out)
+                return await exporting.export(
+                    db, chain_id, table, file_format, out, blocks=blocks, told=counted(f"rows of {table}")
+                )
         finally:
             await db.close()
 
@@ -48,4 +58,7 @@ def export(
         stamp = asyncio.run(write())
     except FileNotFoundError as error:
         raise ConfigError([f"--out {out}: {error.strerror}"]) from error
+    if as_json:
+        typer.echo(json.dumps({"table": table, "file": str(out), "rows": stamp.rows, **stamp.as_dict()}))
+        return
     typer.echo(f"{stamp.rows} rows of {table} as of block {stamp.block_number} {stamp.block_hash} in {out}")

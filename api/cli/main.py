@@ -25,6 +25,7 @@ from api.cli import (
     run,
     simulate,
     verify,
+    weather,
 )
 from indexer.errors import ConfigError, GridtraceError, WrongChain
 
@@ -57,6 +58,7 @@ app.add_typer(database.app, name="migrate")
 app.add_typer(orders.app, name="order")
 app.add_typer(meters.app, name="meter")
 app.add_typer(papers.app, name="papers")
+app.add_typer(weather.app, name="weather")
 
 
 @app.callback()

@@ -29,7 +29,8 @@ class SpanInvalid(Refused):
 
 
 class Step(Answer):
-    """``yield_kwh_per_kw``: energy against the rated power; ``performance_ratio`` (IEC 61724-1) needs observations."""
+    """``yield_kwh_per_kw``: energy against the rated power; ``performance_ratio`` (IEC 61724-1) needs observations,
+    and so does ``expected_wh``, what a solar plant of this rated power would have given in that weather (PVWatts)."""
 
     start: Instant
     energy_wh: Natural
@@ -37,6 +38,7 @@ class Step(Answer):
     irradiation_wh_per_m2: Decimal | None
     performance_ratio: Decimal | None
     temperature: Decimal | None
+    expected_wh: Natural | None
 
 
 class Power(Answer):
@@ -98,7 +100,7 @@ async def asset_production(
         raise SpanInvalid(f"{start} to {end}: steps of a {step} span at most {LONGEST[step]} days")
     asset = await registry.asset(db, site.chain_id, asset_id)
     slot_s = site.config.node.market.slot_s
-    found = await production.produced(db, asset_id, start, end, step, slot_s)
+    found = await production.produced(db, asset, start, end, step, slot_s)
     newest = await production.latest(db, asset_id)
     return Production(
         meta=meta,
@@ -122,6 +124,7 @@ def _step(item: production.Produced, capacity_kw: Decimal | None) -> Step:
         irradiation_wh_per_m2=sun,
         performance_ratio=ratio,
         temperature=item.temperature,
+        expected_wh=item.expected_wh,
     )
 
 

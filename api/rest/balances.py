@@ -6,9 +6,9 @@ from fastapi import APIRouter
 
 from api.deps import Reader, SignedIn, Site, own
 from api.rest.fields import Address, Answer, Instant, Natural, Whole
-from api.rest.meta import Meta, Stamp
-from indexer import read
-from indexer.db import queries
+from api.rest.meta import Meta, Pinned
+from indexer import history, read
+from indexer.db import Connection, queries
 from node.market import service
 
 router = APIRouter(tags=["money"])
@@ -26,7 +26,8 @@ class Mandate(Answer):
 
 
 class Balances(Answer):
-    """Cash units and Wh. ``available`` is ``cash`` less what open orders lock."""
+    """Cash units and Wh. ``available`` is ``cash`` less what open orders lock; both are only known as of now, and null
+    as of an earlier block."""
 
     meta: Meta | None
     account: Address
@@ -34,18 +35,21 @@ class Balances(Answer):
     energy_wh: Natural
     pending_cash: Natural
     pending_energy_wh: Natural
-    locked: Natural
-    available: Whole
+    locked: Natural | None
+    available: Whole | None
     wallet_cash: Natural
     nonce: Natural
     mandate: Mandate | None
 
 
 @router.get("/v1/balances/{account}")
-async def balances(account: Address, caller: SignedIn, db: Reader, site: Site, meta: Stamp) -> Balances:
+async def balances(account: Address, caller: SignedIn, db: Reader, site: Site, meta: Pinned) -> Balances:
     """One's own account, or any for operators. An account that never held anything is all zero."""
     own(caller, account)
     token = site.chain.deployment.address("PaymentToken")
+    head = await read.head(db, site.chain_id)
+    if meta is not None and head is not None and meta.block_number < head.number:
+        return await _earlier(db, site.chain_id, token, account, meta)
     vault = await read.balance(db, site.chain_id, account)
     locked = await service.locked_cash(db, account)
     mandate = await db.fetchrow(SQL["mandate"], site.chain_id, account)
@@ -58,5 +62,21 @@ async def balances(account: Address, caller: SignedIn, db: Reader, site: Site, m
             "available": vault.cash - locked,
             "wallet_cash": await read.token_balance(db, site.chain_id, token, account),
             "mandate": None if mandate is None else dict(mandate),
+        }
+    )
+
+
+async def _earlier(db: Connection, chain_id: int, token: bytes, account: bytes, meta: Meta) -> Balances:
+    vault = await history.balance_at(db, chain_id, account, meta.block_number)
+    mandate = await history.mandate_at(db, chain_id, account, meta.block_number)
+    return Balances.model_validate(
+        {
+            **asdict(vault),
+            "meta": meta,
+            "account": account,
+            "locked": None,
+            "available": None,
+            "wallet_cash": await history.token_balance_at(db, chain_id, token, account, meta.block_number),
+            "mandate": None if mandate is None else asdict(mandate),
         }
     )

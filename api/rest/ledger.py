@@ -1,20 +1,24 @@
 """The mirrored chain: blocks, contract events, accounts. All of it is public on the chain itself."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query
 
-from api.deps import Reader, Site, public
+from api.deps import Reader, Services, Site, public
 from api.rest import ledger_events
 from api.rest.fields import Address, Answer, Hash, Instant, Natural, Whole
 from api.rest.ledger_events import LedgerEvent
-from api.rest.meta import Meta, Stamp
+from api.rest.meta import Meta, Pinned, as_of
 from api.rest.paging import Page, Wanted
-from indexer.db import queries
+from indexer import history, read
+from indexer.db import Connection, queries
 
 router = APIRouter(tags=["ledger"], dependencies=[Depends(public)])
 SQL = queries(__name__)
 
+ROLES: Final = {1: "producer", 2: "consumer", 4: "frozen"}
 Name = Annotated[str | None, Query(pattern=r"^\w{1,64}$")]
 
 
@@ -66,19 +70,19 @@ class LedgerAccount(Answer):
 
 
 @router.get("/v1/ledger/blocks")
-async def blocks(db: Reader, site: Site, meta: Stamp, wanted: Wanted) -> Page[Block]:
+async def blocks(db: Reader, site: Site, meta: Pinned, wanted: Wanted) -> Page[Block]:
     """Newest first."""
-    rows = await db.fetch(SQL["blocks"], site.chain_id, wanted.after, wanted.fetch)
+    rows = await db.fetch(SQL["blocks"], site.chain_id, wanted.after, wanted.fetch, as_of(meta))
     kept, cursor = wanted.cut(rows, "number")
     return Page(meta=meta, items=[Block.model_validate(dict(row)) for row in kept], next_cursor=cursor)
 
 
 @router.get("/v1/ledger/events")
 async def events(
-    db: Reader, site: Site, meta: Stamp, wanted: Wanted, contract: Name = None, event: Name = None
+    db: Reader, site: Site, meta: Pinned, wanted: Wanted, contract: Name = None, event: Name = None
 ) -> Page[LedgerEvent]:
     """Newest first; of one contract or one event where named."""
-    found = await ledger_events.newest(db, site.chain_id, contract, event, wanted.after, wanted.fetch)
+    found = await ledger_events.newest(db, site.chain_id, contract, event, wanted.after, wanted.fetch, as_of(meta))
     kept, cursor = wanted.cut(found, "key")
     return Page(meta=meta, items=[LedgerEvent.model_validate(row) for row in kept], next_cursor=cursor)
 
@@ -88,13 +92,13 @@ async def ledger_account(
     account: Address,
     db: Reader,
     site: Site,
-    meta: Stamp,
+    meta: Pinned,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> LedgerAccount:
     """An account as the chain knows it; one that never did anything is all zero."""
-    row = await db.fetchrow(SQL["account"], site.chain_id, account)
-    orders = await db.fetch(SQL["settled_orders"], site.chain_id, account, limit)
-    imbalances = await db.fetch(SQL["settled_imbalances"], site.chain_id, account, limit)
+    row = await _account(db, site, account, meta)
+    orders = await db.fetch(SQL["settled_orders"], site.chain_id, account, limit, as_of(meta))
+    imbalances = await db.fetch(SQL["settled_imbalances"], site.chain_id, account, limit, as_of(meta))
     return LedgerAccount.model_validate(
         {
             **row,
@@ -104,3 +108,19 @@ async def ledger_account(
             "imbalances": [dict(imbalance) for imbalance in imbalances],
         }
     )
+
+
+async def _account(db: Connection, site: Services, account: bytes, meta: Meta | None) -> Mapping[str, Any]:
+    head = await read.head(db, site.chain_id)
+    if meta is None or head is None or meta.block_number >= head.number:
+        return dict(await db.fetchrow(SQL["account"], site.chain_id, account) or {})
+    vault = await history.balance_at(db, site.chain_id, account, meta.block_number)
+    cleared = await history.participant_at(db, site.chain_id, account, meta.block_number)
+    flags = 0 if cleared is None else cleared.flags
+    return {
+        "cash": vault.cash,
+        "energy_wh": vault.energy_wh,
+        "nonce": vault.nonce,
+        "cleared_until": None if cleared is None else datetime.fromtimestamp(cleared.kyc_until, UTC),
+        "roles": [name for bit, name in ROLES.items() if flags & bit],
+    }

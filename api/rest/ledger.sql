@@ -1,6 +1,7 @@
 -- blocks -- newest first
 select number, hash, parent_hash, "timestamp", transaction_count, gas_used
 from blockchain.blocks where chain_id = $1 and ($2::bigint is null or number < $2)
+  and ($4::bigint is null or number <= $4)
 order by number desc
 limit $3;
 
@@ -20,13 +21,13 @@ left join blockchain.participants as cleared on cleared.chain_id = $1 and cleare
 -- settled_orders -- an account's newest settled orders
 select block_number, transaction_hash, sequence, delivery_start, case side when 0 then 'buy' else 'sell' end as side,
     zone, fill_wh, money, delivered_wh
-from blockchain.settled_orders where chain_id = $1 and trader = $2
+from blockchain.settled_orders where chain_id = $1 and trader = $2 and ($4::bigint is null or block_number <= $4)
 order by delivery_start desc, block_number desc, log_index, entry
 limit $3;
 
 -- settled_imbalances -- an account's newest imbalance charges and credits
 select block_number, transaction_hash, sequence, delivery_start, money
-from blockchain.settled_imbalances where chain_id = $1 and account = $2
+from blockchain.settled_imbalances where chain_id = $1 and account = $2 and ($4::bigint is null or block_number <= $4)
 order by block_number desc, log_index, entry
 limit $3;
 

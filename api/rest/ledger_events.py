@@ -28,14 +28,14 @@ class LedgerEvent(Answer):
 
 
 async def newest(
-    db: Connection, chain_id: int, contract: str | None, event: str | None, before: int | None, limit: int
+    db: Connection, chain_id: int, contract: str | None, event: str | None, before: int | None, limit: int, as_of: int | None
 ) -> list[Mapping[str, Any]]:
-    """A page of events, newest first; ``key`` orders them and goes into the cursor."""
+    """A page of events, newest first; ``key`` orders them and goes into the cursor. ``as_of``: up to a block."""
     known = await sources.events(db, chain_id)
     wanted = {e.table: e for e in known if contract in (None, e.contract) and event in (None, e.name)}
     if not wanted:
         return []
-    rows = await db.fetch(_union(list(wanted)), chain_id, before, limit)
+    rows = await db.fetch(_union(list(wanted)), chain_id, before, limit, as_of)
     return [_row(wanted[row["fact"]], dict(row)) for row in rows]
 
 
@@ -46,6 +46,7 @@ def _union(tables: Sequence[str]) -> str:
         # Names come from the catalogue, values are parameters.
         f"(select '{table}' as fact, {key} as key, to_jsonb(f) as fields, transaction_hash, emitter, block_time "  # noqa: S608
         f'from blockchain."{table}" as f where chain_id = $1 '
+        f"and ($4::bigint is null or block_number <= $4) "
         f"and ($2::bigint is null or (block_number, log_index) < "
         f"($2 >> {LOG_INDEX_BITS}, $2 & {(1 << LOG_INDEX_BITS) - 1})) "
         f"order by block_number desc, log_index desc limit $3)"

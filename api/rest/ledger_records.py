@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query
 
 from api.deps import Reader, Site, public
 from api.rest.fields import Address, Answer, Hash, Instant, Natural
-from api.rest.meta import Stamp
+from api.rest.meta import Pinned, as_of
 from api.rest.paging import Page, Wanted
 from indexer.db import queries
 
@@ -55,13 +55,13 @@ class NativeTransfer(Answer):
 async def ledger_transactions(
     db: Reader,
     site: Site,
-    meta: Stamp,
+    meta: Pinned,
     wanted: Wanted,
     address: Annotated[Address | None, Query()] = None,
     hash: Annotated[Hash | None, Query()] = None,
 ) -> Page[LedgerTransaction]:
     """Newest first; from or to one address, or the one of a hash. Those that the manifest has kept."""
-    rows = await db.fetch(SQL["transactions"], site.chain_id, wanted.after, address, hash, wanted.fetch)
+    rows = await db.fetch(SQL["transactions"], site.chain_id, wanted.after, address, hash, wanted.fetch, as_of(meta))
     kept, cursor = wanted.cut(rows, "key")
     return Page(meta=meta, items=[LedgerTransaction.model_validate(dict(row)) for row in kept], next_cursor=cursor)
 
@@ -70,11 +70,11 @@ async def ledger_transactions(
 async def native_transfers(
     db: Reader,
     site: Site,
-    meta: Stamp,
+    meta: Pinned,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     address: Annotated[Address | None, Query()] = None,
     hash: Annotated[Hash | None, Query()] = None,
 ) -> Page[NativeTransfer]:
     """The newest transfers of the chain's own coin; from or to one address, or in one transaction."""
-    rows = await db.fetch(SQL["transfers"], site.chain_id, address, hash, limit)
+    rows = await db.fetch(SQL["transfers"], site.chain_id, address, hash, limit, as_of(meta))
     return Page(meta=meta, items=[NativeTransfer.model_validate(dict(row)) for row in rows])

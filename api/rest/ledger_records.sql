@@ -8,6 +8,7 @@ where t.chain_id = $1
   and ($2::bigint is null or (t.block_number, t.transaction_index) < ($2 >> 20, ($2 & 1048575)::integer))
   and ($3::bytea is null or t.sender = $3 or t.recipient = $3)
   and ($4::bytea is null or t.hash = $4)
+  and ($6::bigint is null or t.block_number <= $6)
 order by t.block_number desc, t.transaction_index desc
 limit $5;
 
@@ -17,5 +18,6 @@ from blockchain.native_transfers
 where chain_id = $1
   and ($2::bytea is null or sender = $2 or recipient = $2)
   and ($3::bytea is null or transaction_hash = $3)
+  and ($5::bigint is null or block_number <= $5)
 order by block_number desc, transaction_index desc, trace_address
 limit $4;

@@ -1,12 +1,9 @@
 -- zones -- zones that have meters in service
-select zone, count(*) as meters from telemetry.meters where active group by zone order by zone;
+select zone, meters from telemetry.meters_in_service() order by zone;
 
 -- slots -- delivery slots from one time to another; of the ended ones those that had an auction
 select slots.zone, slots.delivery_start,
-    (
-        select count(*) from trading.orders
-        where zone = slots.zone and delivery_start = slots.delivery_start and status <> 'cancelled'
-    ) as order_count,
+    trading.order_count(slots.zone, slots.delivery_start) as order_count,
     auctions.auction_id is not null as auctioned, auctions.clearing_price_per_kwh, auctions.matched_wh,
     settled.state as settlement_state, settled.delivered_wh, settled.imbalance_wh, settled.gas_used, settled.trades,
     settled.transaction_hash, checked.differences
@@ -27,7 +24,7 @@ where auctions.auction_id is not null or slots.delivery_start + make_interval(se
 order by slots.delivery_start;
 
 -- order_count -- how many orders stand in a slot's book
-select count(*) from trading.orders where zone = $1 and delivery_start = $2 and status <> 'cancelled';
+select trading.order_count($1, $2);
 
 -- book -- every order of a slot, in the market's sequence
 select digest, sequence, status, received_at, trader, zone, delivery_start, side, energy_wh, limit_price_per_kwh,

@@ -37,7 +37,7 @@ async def asset_list(
 ) -> HTMLResponse:
     """All plants, on a map and in a table."""
     kind, state = _chosen(AssetType.__args__, asset_type), _chosen(Status.__args__, status)  # type: ignore[attr-defined]
-    page = await assets.assets(db, site, meta, Window(SHOWN, None, ""), state, kind, None)  # type: ignore[arg-type]
+    page = await assets.assets(db, site, meta, Window(SHOWN, None), state, kind, None)  # type: ignore[arg-type]
     places = [
         MapSite(
             str(item.id),
@@ -81,7 +81,7 @@ async def portfolio_page(request: Request, db: Reader, site: Site, meta: Stamp, 
         request,
         holder=caller.account,
         portfolio=await investments.portfolio(caller, db, site, meta, None),
-        notifications=await notifications.notifications(caller, db, Window(NEWS, None, "")),
+        notifications=await notifications.notifications(caller, db, Window(NEWS, None)),
     )
 
 

@@ -81,6 +81,23 @@ def short(octets: bytes | str | None) -> str:
     return f"{text[:6]}…{text[-4:]}" if len(text) > 12 else text
 
 
+def brief(value: object) -> str:
+    """An event's argument in a table: what is long keeps its ends."""
+    text = str(value)
+    return text if len(text) <= 24 else f"{text[:10]}…{text[-6:]}"
+
+
+def ago(seconds: float) -> str:
+    """A length of time for the eye, in its two largest units."""
+    left = max(0, int(seconds))
+    days, hours, minutes = left // 86_400, left // 3_600 % 24, left // 60 % 60
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {left % 60} s" if minutes else f"{left} s"
+
+
 def hexadecimal(octets: bytes) -> str:
     return "0x" + octets.hex()
 
@@ -97,5 +114,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "stamp": stamp,
     "address": address,
     "short": short,
+    "brief": brief,
+    "ago": ago,
     "hex": hexadecimal,
 }

@@ -33,5 +33,6 @@ def render(
     **context: Any,
 ) -> HTMLResponse:
     """One page; never cached, since it is of one moment."""
-    text = _templates().get_template(template).render(path=request.url.path, **context)
+    is_devnet = request.app.state.services.config.devnet
+    text = _templates().get_template(template).render(path=request.url.path, is_devnet=is_devnet, **context)
     return HTMLResponse(text, status_code, {"Cache-Control": "no-store", **(headers or {})})

@@ -1,7 +1,6 @@
 """The page on which a signed-in account trades."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse
@@ -10,14 +9,16 @@ from api.deps import MaybeCaller, Reader, Site, public
 from api.rest import balances, markets, orders
 from api.rest import status as market_status
 from api.rest.meta import Stamp
-from api.rest.paging import Window
+from api.rest.order_fields import OrderAnswer
+from api.web.progress import STEPS, Progress, progress_of
 from api.web.render import render
-from node.settlement import reads
+from api.web.windows import newest
+from indexer.db import queries
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(public)])
+SQL = queries(__name__)
 
 ORDERS_SHOWN: Final = 50
-SETTLEMENTS_SHOWN: Final = 200
 
 
 @router.get("/trade")
@@ -29,13 +30,12 @@ async def trade_page(
     caller: MaybeCaller,
     zone: Annotated[int, Query(ge=1, lt=1 << 32)] = 1,
 ) -> HTMLResponse:
-    """Order ticket, one's orders up to their settlement, money and mandate."""
+    """Order ticket, one's orders up to their finality, money and mandate."""
     status = await market_status.status(db, site, meta)
     if caller is None:
         return render("trade.html", request, status=status, holder=None)
     slots = (await markets.slots(zone, db, site, meta, 0)).items
-    mine = await orders.orders(caller, db, site, meta, Window(ORDERS_SHOWN, None, ""), None, None, None)
-    settled = await reads.settlements(db, account=caller.account, limit=SETTLEMENTS_SHOWN)
+    mine = (await orders.orders(caller, db, site, meta, newest(ORDERS_SHOWN), None, None, None)).items
     return render(
         "trade.html",
         request,
@@ -45,7 +45,17 @@ async def trade_page(
         zones=(await markets.markets(db, site, meta)).zones,
         slots=[slot for slot in slots if slot.state == "open"],
         balances=await balances.balances(caller.account, caller, db, site, meta),
-        orders=mine.items,
-        settled={datetime.fromtimestamp(item.delivery_start, UTC): item.state for item in reversed(settled)},
+        orders=mine,
+        steps=STEPS,
+        progress=await _progress(db, site.chain_id, mine),
         continuous=site.config.node.market.trading == "continuous",
     )
+
+
+async def _progress(db: Any, chain_id: int, mine: list[OrderAnswer]) -> dict[bytes, Progress]:
+    rows = await db.fetch(SQL["progress"], chain_id, [order.order_id for order in mine])
+    by_digest = {row["digest"]: row for row in rows}
+    return {
+        order.order_id: progress_of(order.status, order.matched_wh, order.close_reason, by_digest[order.order_id])
+        for order in mine
+    }

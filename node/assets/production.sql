@@ -60,14 +60,37 @@ with slots as (
             else date_trunc($4, "time", 'UTC') end as start,
         sum(irradiance * least(extract(epoch from coalesce(next_time, "time" + interval '1 hour') - "time"), 3600) / 3600)
             as irradiation,
+        -- PVWatts: hours at rated power, with cells $7 K warmer for each W/m² and $6 less power for each K above 25 °C.
+        sum(irradiance / 1000 * (1 - $6::numeric * (coalesce(temperature, $8) + $7::numeric * irradiance - 25))
+            * least(extract(epoch from coalesce(next_time, "time" + interval '1 hour') - "time"), 3600) / 3600)
+            as rated_hours,
         avg(temperature) as temperature
     from (
         select "time", irradiance, temperature, lead("time") over (order by "time") as next_time
         from telemetry.weather_data where asset_id = $1 and "time" >= $2 and "time" < $3
     ) observed group by 1
 )
-select energy.start, energy.energy_wh, round(sun.irradiation, 2) as irradiation, round(sun.temperature, 2) as temperature
+select energy.start, energy.energy_wh, round(sun.irradiation, 2) as irradiation, round(sun.temperature, 2) as temperature,
+    sun.rated_hours
 from energy left join sun using (start) order by energy.start;
+
+-- observed_to -- the last time of which there is weather
+select max("time") from telemetry.weather_data where asset_id = $1;
+
+-- ensure_months -- partitions of the months of these times ($1), as far as they are times that a plant can have
+select telemetry.ensure_month(series, month)
+from (values ('energy_production'), ('weather_data')) as known (series),
+    (select distinct date_trunc('month', "time", 'UTC') as month from unnest($1::timestamptz[]) as "time") months
+where month between '1990-01-01Z' and '2199-12-01Z' order by month, series;
+
+-- is_partitioned -- false where TimescaleDB makes the partitions
+select to_regclass('telemetry.weather_data_default') is not null;
+
+-- misplaced -- months that have come to the default partitions
+select distinct month from (
+    select date_trunc('month', "time", 'UTC') as month from telemetry.weather_data_default
+    union select date_trunc('month', "time", 'UTC') from telemetry.energy_production_default
+) seen where month between '1990-01-01Z' and '2199-12-01Z' limit 24;
 
 -- latest -- the newest power
 select "time", power_kw, voltage, temperature from telemetry.energy_production

@@ -11,7 +11,8 @@ class Finding:
 
     kind: str
     """What is wrong: reading, meter, slot_energy, book, order, sequence, auction, trade, void, account, charge,
-    settlement, batch, register, settled_order, settled_imbalance, balance or log."""
+    settlement, batch, register, settled_order, settled_imbalance, balance or log;
+    of assets distribution, deposit, revenue, claim or holding."""
     subject: str
     """Which one of its kind, and which of its fields."""
     expected: str

@@ -31,7 +31,8 @@ order by delivery_start desc, zone, version desc
 limit $3
 
 -- total -- how many slots were checked, and all their differences
-select count(*) as slots, coalesce(sum(differences), 0)::bigint as differences from audit.slot_checks
+select count(*) as slots, coalesce(sum(differences), 0)::bigint
+    + (select coalesce(sum(differences), 0)::bigint from audit.asset_checks) as differences from audit.slot_checks
 
 -- slots -- settled slots of a zone in a range of time
 select distinct extract(epoch from delivery_start)::bigint as delivery_start

@@ -4,10 +4,5 @@ from (
     select revision, sequence, trades from trading.books
     where area = $1 and delivery_start = to_timestamp($3::bigint)
 ) b
-left join (
-    select zone, side, limit_price_per_kwh, sum(shown_wh)::bigint as energy_wh, count(*) as orders
-    from trading.orders
-    where zone = any($2::bigint[]) and delivery_start = to_timestamp($3::bigint) and shown_wh > 0
-    group by zone, side, limit_price_per_kwh
-) l on true
+left join trading.levels($2::bigint[], to_timestamp($3::bigint)) l on true
 order by l.zone, l.side, l.limit_price_per_kwh;

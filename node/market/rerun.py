@@ -31,7 +31,7 @@ class Difference:
     """One thing that does not agree."""
 
     check: str
-    """book-hash, slot, duplicate, signature, limit, energy, capacity, money or result-hash"""
+    """book-hash, day, slot, duplicate, signature, limit, energy, capacity, money, block or result-hash"""
     said: str
     found: str
 
@@ -56,17 +56,23 @@ def rerun(published: Publication, domain: Domain) -> Rerun:
     except (ValueError, OverflowError) as error:
         raise BookUnreadable(str(error)) from error
     differences = (
-        *_hash("book-hash", published.book_hash, book_hash(published.book)),
+        *hash_differences("book-hash", published.book_hash, book_hash(published.book)),
         *_slot(published, cleared),
-        *_orders(cleared, domain),
-        *_terms(cleared),
-        *_flows(cleared),
-        *_hash("result-hash", published.result_hash, cleared.result_hash),
+        *auction_differences(cleared, domain),
+        *hash_differences("result-hash", published.result_hash, cleared.result_hash),
     )
     return Rerun(cleared, differences)
 
 
-def _hash(check: str, said: bytes, found: bytes) -> Iterator[Difference]:
+def auction_differences(cleared: Cleared, domain: Domain) -> Iterator[Difference]:
+    """What an auction and its book do not keep, whatever was said of them."""
+    yield from _orders(cleared, domain)
+    yield from _terms(cleared)
+    yield from _flows(cleared)
+
+
+def hash_differences(check: str, said: bytes, found: bytes) -> Iterator[Difference]:
+    """Whether a hash is the one that was said."""
     if said != found:
         yield Difference(check, said.hex(), found.hex())
 

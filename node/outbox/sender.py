@@ -15,7 +15,7 @@ from node.outbox.follow import Follower
 from node.outbox.policy import SendPolicy
 from node.outbox.rpc import Rpc, RpcError
 from node.outbox.submit import Submitter
-from node.wallet import Signer
+from node.wallet import Signer, SignerUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +25,7 @@ LOCK: Final = "select pg_try_advisory_lock(hashtextextended('gridtrace outbox ' 
 _OUTSIDE_FAULTS = (
     RpcUnavailable,
     RpcError,
+    SignerUnavailable,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.OperatorInterventionError,
@@ -32,7 +33,7 @@ _OUTSIDE_FAULTS = (
     OSError,
     TimeoutError,
 )
-"""Failures of the node or the database, which pass."""
+"""Failures of the node, the signer or the database, which pass."""
 
 
 class Sender:
@@ -55,6 +56,7 @@ class Sender:
 
         Raises:
             WrongChain: the node serves another chain than the configured one.
+            WrongSignature, SignerRefused: the account's key is not to be had.
         """
         while True:
             try:
@@ -96,6 +98,9 @@ class Sender:
                 await self._pass(db, follower, submitter)
             except (RpcUnavailable, RpcError) as error:
                 logger.warning("outbox waits for the node: %s", error)
+                await asyncio.sleep(self._policy.back_off_s)
+            except SignerUnavailable as error:
+                logger.warning("outbox waits for the signer: %s (%s)", error, error.code)
                 await asyncio.sleep(self._policy.back_off_s)
             await self._rest()
 

@@ -17,7 +17,7 @@ from node.outbox.policy import SendPolicy, gas_with_margin
 from node.outbox.refusals import Verdict, is_failure, reason, verdict
 from node.outbox.rows import Live, Queued
 from node.outbox.rpc import Rpc, RpcError
-from node.wallet import Signer
+from node.wallet import Signer, SigningForbidden
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +82,12 @@ class Submitter:
                 await rows.mark_refused(db, row.id, gas.reason)
                 continue
             self._failing.pop(row.id, None)
-            raw = self._sign(row.target, row.calldata, nonce, gas, fees)
+            try:
+                raw = await self._sign(row.target, row.calldata, nonce, gas, fees)
+            except SigningForbidden as forbidden:
+                logger.error("transaction not signed outbox_id=%d: %s", row.id, forbidden)
+                await rows.mark_refused(db, row.id, f"{forbidden} ({forbidden.code})")
+                continue
             await rows.mark_signed(db, row.id, nonce, raw, keccak(raw))
             self._signed_at[row.id] = _now()
             signed = Live(row.id, "signed", nonce, raw, keccak(raw), [], None)
@@ -138,7 +143,7 @@ class Submitter:
         base_fee = int(block.get("baseFeePerGas", "0x0"), 16)
         return int(block["number"], 16), offer(base_fee, suggested, self._policy.fee_ceiling)
 
-    def _sign(self, target: bytes, calldata: bytes, nonce: int, gas: int, fees: Fees) -> bytes:
+    async def _sign(self, target: bytes, calldata: bytes, nonce: int, gas: int, fees: Fees) -> bytes:
         transaction: dict[str, Any] = {
             "type": 2,
             "chainId": self._chain_id,
@@ -151,7 +156,7 @@ class Submitter:
             "maxPriorityFeePerGas": fees.tip,
             "accessList": [],
         }
-        return self._signer.sign_transaction(transaction)
+        return await asyncio.to_thread(self._signer.sign_transaction, transaction)  # a signer may be far away
 
     async def _bump(self, db: Connection, row: Live) -> Live:
         """The row signed again with the same nonce and higher fees; the row itself at the ceiling."""
@@ -164,7 +169,7 @@ class Submitter:
         if fees is None:
             logger.error("fee ceiling reached outbox_id=%d nonce=%d max_fee=%d", row.id, row.nonce, old.max_fee)
             return row
-        raw = self._sign(bytes(fields["to"]), bytes(fields["data"]), row.nonce, fields["gas"], fees)
+        raw = await self._sign(bytes(fields["to"]), bytes(fields["data"]), row.nonce, fields["gas"], fees)
         await rows.mark_replaced(db, row.id, raw, keccak(raw))
         logger.warning("fee raised outbox_id=%d nonce=%d max_fee=%d", row.id, row.nonce, fees.max_fee)
         return Live(row.id, "signed", row.nonce, raw, keccak(raw), [row.transaction_hash, *row.replaced_hashes], None)

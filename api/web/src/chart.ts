@@ -1,117 +1,113 @@
-/** Clearing price and traded energy of the zone's slots. */
+/** Candles of price and bars of traded energy; ahead of them what is usual at the time of day. */
 
 import uPlot from "uplot";
+import { axis, type Column, colour, Drawing, HEIGHT, MICRO_PER_CENT, rows, utc } from "./plot.js";
 
-interface Slot {
-  delivery_start: string;
-  clearing_price_per_kwh: string | null;
-  matched_wh: string | null;
+const HOUR_S = 3600;
+const TIME_STEPS_S = [0.25, 0.5, 1, 2, 3, 6, 12, 24, 48, 168, 336].map((hours) => hours * HOUR_S);
+const WH_PER_KWH = 1000;
+const NARROWEST = 3;
+const WIDEST = 14;
+const DAY_S = 24 * HOUR_S;
+
+interface Candle {
+  at: number;
+  prices: [number, number, number, number];
+  energy: number;
 }
 
-const HEIGHT = 240;
-const PAST = 96;
-const MICRO_PER_CENT = 10_000;
-const TIME_STEPS_S = [0.25, 0.5, 1, 2, 3, 6, 12, 24].map((hours) => hours * 3600);
-
-type Column = (number | null)[];
-type Columns = [number[], Column, Column];
-
-function columns(slots: Slot[]): Columns {
-  const shown = slots.filter((slot) => slot.matched_wh !== null);
-  const starts = shown.map((slot) => Date.parse(slot.delivery_start) / 1000);
-  const volumes: Column = shown.map((slot) => Number(slot.matched_wh) / 1000);
-  const prices: Column = shown.map((slot) =>
-    slot.clearing_price_per_kwh === null ? null : Number(slot.clearing_price_per_kwh) / MICRO_PER_CENT,
-  );
-  const [last, before] = [starts.at(-1), starts.at(-2)];
-  if (last === undefined || before === undefined) return [starts, volumes, prices];
-  // The last slot is as wide as the others: its price holds until it ends.
-  return [[...starts, 2 * last - before], [...volumes, null], [...prices, prices.at(-1) ?? null]];
+/** Open, high, low, close in cents; a row's numbers are start, those four in micro, and Wh. */
+function candles(): Candle[] {
+  return rows("candle")
+    .map((row) => row.map(Number))
+    .map(([at = 0, ...rest]) => ({
+      at,
+      prices: rest.slice(0, 4).map((price) => price / MICRO_PER_CENT) as Candle["prices"],
+      energy: (rest[4] ?? 0) / WH_PER_KWH,
+    }))
+    .sort((one, other) => one.at - other.at);
 }
 
-async function load(zone: string): Promise<Columns> {
-  const answer = await fetch(`/v1/markets/${encodeURIComponent(zone)}/slots?past=${PAST}`);
-  if (!answer.ok) throw new Error(`slots: ${answer.status}`);
-  const page = (await answer.json()) as { items: Slot[] };
-  return columns(page.items);
+/** Columns: time, traded, open, high, low, close, and the usual price's low, middle and high. */
+function columns(): uPlot.AlignedData {
+  const found = candles();
+  const usual = rows("usual").map((row) => row.map(Number));
+  const times = [...new Set([...found.map((candle) => candle.at), ...usual.map(([at = 0]) => at)])].sort((a, b) => a - b);
+  const blank = (): Column => times.map(() => null);
+  const [traded, open, high, low, close, least, middle, most] = Array.from({ length: 8 }, blank) as [Column, Column, Column, Column, Column, Column, Column, Column];
+  const place = new Map(times.map((at, index) => [at, index]));
+  for (const candle of found) {
+    const index = place.get(candle.at) ?? 0;
+    traded[index] = candle.energy;
+    [open[index], high[index], low[index], close[index]] = candle.prices;
+  }
+  for (const [at = 0, from = 0, half = 0, to = 0] of usual) {
+    const index = place.get(at) ?? 0;
+    [least[index], middle[index], most[index]] = [from / MICRO_PER_CENT, half / MICRO_PER_CENT, to / MICRO_PER_CENT];
+  }
+  return [times, traded, open, high, low, close, least, middle, most];
 }
 
-function colour(name: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+/** Draws the candles themselves: a line from lowest to highest, a body from first to last. */
+function drawCandles(plot: uPlot): void {
+  const [times, , open, high, low, close] = plot.data as (number | null)[][];
+  if (times === undefined || open === undefined || high === undefined || low === undefined || close === undefined) return;
+  const context = plot.ctx;
+  const width = Math.max(NARROWEST, Math.min(WIDEST, (plot.bbox.width / times.length) * 0.6));
+  context.save();
+  times.forEach((at, index) => {
+    const [first, top, bottom, last] = [open[index], high[index], low[index], close[index]];
+    if (at === null || typeof first !== "number" || typeof top !== "number" || typeof bottom !== "number" || typeof last !== "number") return;
+    const x = Math.round(plot.valToPos(at, "x", true));
+    const y = (price: number): number => Math.round(plot.valToPos(price, "price", true));
+    context.fillStyle = context.strokeStyle = colour(last < first ? "--supply" : "--price");
+    context.lineWidth = 1.5 * devicePixelRatio;
+    context.beginPath();
+    context.moveTo(x, y(top));
+    context.lineTo(x, y(bottom));
+    context.stroke();
+    const from = Math.min(y(first), y(last));
+    context.fillRect(x - width / 2, from - devicePixelRatio, width, Math.max(2 * devicePixelRatio, Math.abs(y(first) - y(last))));
+  });
+  context.restore();
 }
 
-function utc(seconds: number): string {
-  return new Date(seconds * 1000).toISOString().slice(11, 16);
-}
-
-function axis(scale: string, side: number): uPlot.Axis {
-  return {
-    scale,
-    side,
-    size: 52,
-    stroke: () => colour("--soft"),
-    grid: { show: scale === "price", stroke: () => colour("--line"), width: 1 },
-    ticks: { show: false },
-    font: "12px system-ui, sans-serif",
-  };
+function label(plot: uPlot, at: number): string {
+  const span = (plot.scales["x"]?.max ?? 0) - (plot.scales["x"]?.min ?? 0);
+  return span > 3 * DAY_S ? new Date(at * 1000).toISOString().slice(5, 10) : utc(at);
 }
 
 function options(width: number): uPlot.Options {
-  const bars = uPlot.paths.bars?.({ size: [0.8, 120], align: 1 });
-  const steps = uPlot.paths.stepped?.({ align: 1 });
+  const bars = uPlot.paths.bars?.({ size: [0.8, 60], align: 0 });
+  const hidden: uPlot.Series = { scale: "price", paths: () => null, points: { show: false } };
+  const usual = (dash: number[]): uPlot.Series => ({ scale: "price", stroke: () => colour("--usual"), width: 1, dash, points: { show: false } });
   return {
     width,
     height: HEIGHT,
     legend: { show: false },
-    cursor: { points: { size: 7 }, y: false },
-    scales: { x: { time: true }, price: {}, volume: { range: (_plot, _low, high) => [0, (high || 1) * 1.6] } },
+    cursor: { points: { show: false }, y: false },
+    scales: {
+      x: { time: true },
+      price: { range: (_plot, low, high) => uPlot.rangeNum(low ?? 0, high ?? 1, 0.12, true) },
+      volume: { range: (_plot, _low, high) => [0, (high || 1) * 2.2] },
+    },
     axes: [
-      { ...axis("x", 2), size: 30, grid: { show: false }, incrs: TIME_STEPS_S, values: (_plot, seconds) => seconds.map(utc) },
-      axis("price", 3),
+      { ...axis("x", 2), incrs: TIME_STEPS_S, space: 64, values: (plot, seconds) => seconds.map((at) => label(plot, at)) },
+      axis("price", 3, true),
       axis("volume", 1),
     ],
-    series: [
-      {},
-      {
-        scale: "volume",
-        fill: () => colour("--volume"),
-        width: 0,
-        ...(bars ? { paths: bars } : {}),
-        points: { show: false },
-      },
-      {
-        scale: "price",
-        stroke: () => colour("--price"),
-        width: 2,
-        ...(steps ? { paths: steps } : {}),
-        points: { show: false },
-      },
-    ],
+    series: [{}, { scale: "volume", fill: () => colour("--volume"), width: 0, ...(bars ? { paths: bars } : {}), points: { show: false } }, hidden, hidden, hidden, hidden, usual([]), usual([4, 3]), usual([])],
+    bands: [{ series: [8, 6], fill: () => colour("--usual-ground") }],
+    hooks: { draw: [drawCandles] },
   };
 }
 
 /** Draws the chart where the page has one; the result draws it anew from fresh numbers. */
 export function startChart(): () => void {
   const box = document.getElementById("chart");
-  const zone = box?.dataset["zone"];
-  if (box === null || zone === undefined) return () => undefined;
-  let plot: uPlot | undefined;
-  const draw = async (): Promise<void> => {
-    const data = await load(zone);
-    box.classList.toggle("waiting", data[0].length === 0);
-    if (plot !== undefined) {
-      plot.setData(data);
-      return;
-    }
-    box.replaceChildren();
-    box.classList.add("drawn");
-    plot = new uPlot(options(box.clientWidth), data, box);
-  };
-  const redraw = (): void => {
-    draw().catch((error: unknown) => console.info("chart not drawn:", error));
-  };
-  new ResizeObserver(() => plot?.setSize({ width: box.clientWidth, height: HEIGHT })).observe(box);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plot?.redraw());
-  redraw();
-  return redraw;
+  if (box === null) return () => undefined;
+  const drawing = new Drawing(box, options);
+  const draw = (): void => drawing.show(columns());
+  draw();
+  return draw;
 }

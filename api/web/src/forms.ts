@@ -1,5 +1,6 @@
 /** Wires the page's forms and buttons that need a wallet or a session; without scripts they stay off and say so. */
 
+import { startEnding, startFaucet, startMakingKeys } from "./access.js";
 import { buy, claim, decide } from "./invest.js";
 import { run } from "./run.js";
 import { signedIn, signIn, signOut } from "./session.js";
@@ -108,6 +109,11 @@ export function wireForms(): void {
   wire("form[data-claim]", startClaiming);
   wire("form[data-decide]", startDeciding);
   wire("button[data-sign-in]", startSigningIn);
+  const walletless = waiting.length;
+  wire("form[data-end]", startEnding);
+  wire("form[data-make-key]", startMakingKeys);
+  wire("form[data-faucet]", startFaucet);
+  waiting.length = walletless;
   if (!hasWallet()) return;
   for (const found of waiting) {
     for (const button of found instanceof HTMLButtonElement ? [found] : found.querySelectorAll("button")) button.disabled = false;

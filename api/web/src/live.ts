@@ -8,7 +8,9 @@ interface News {
 }
 
 const PULSE_CHANNELS = "blocks,status";
-const CHANGE_CHANNELS = new Set(["auctions", "trades", "settlements", "audit"]);
+const CHANGE_CHANNELS = new Set(["auctions", "trades", "settlements", "audit", "book"]);
+/** Pages that show what each block says. */
+const OF_BLOCKS = /^\/(ledger|devnet|status)$|^\/trade$|^\/ledger\/blocks\//;
 const SETTLE_MS = 400;
 
 function show(name: string, value: unknown): void {
@@ -53,7 +55,9 @@ export function follow(changed: () => void): void {
       for (const [name, value] of Object.entries(news.data)) show(name, value);
     } else if (news.channel === "blocks") {
       show("block_number", news.data["number"]);
-      if (news.type === "reorg" || location.pathname === "/ledger") soon();
+      if (news.type === "reorg" || OF_BLOCKS.test(location.pathname)) soon();
+    } else if (news.channel === "book" && document.getElementById("open-book") === null) {
+      return;
     } else if (CHANGE_CHANNELS.has(news.channel) && news.type !== "snapshot") {
       soon();
     }

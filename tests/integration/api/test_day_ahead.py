@@ -1,5 +1,6 @@
 """A day-ahead auction through the API: blocks in, the session's book out, and run again from its bytes."""
 
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,11 @@ from node.market import day_ahead
 from node.market.area import alone
 from node.market.orders import DAY_S, day_of
 from node.market.session_book import rerun_session
+from scripts import verify_day_ahead
 from tests.integration.api.conftest import ALICE_KEY, BOB_KEY, NOW_S, ZONE, Market, api_config, clear_account
+from tests.integration.api.test_published_auction import OURS, run, url
+
+__all__ = ["url"]
 
 pytestmark = pytest.mark.integration
 
@@ -45,7 +50,7 @@ async def get(market: Market, path: str) -> tuple[int, dict[str, Any]]:
 
 
 async def test_day_ahead__blocks_over_http__are_cleared_published_and_run_again(
-    market: Market, rules: MarketRules
+    market: Market, rules: MarketRules, url: str, tmp_path: Path
 ) -> None:
     await clear_account(market, ALICE_KEY, meter_id=1)
     await clear_account(market, BOB_KEY, meter_id=2)
@@ -75,3 +80,12 @@ async def test_day_ahead__blocks_over_http__are_cleared_published_and_run_again(
     assert [(price["bought_wh"], price["sold_wh"]) for price in told["prices"]] == [("600", "600")] * 2
     _, trades = await get(market, f"/v1/markets/{ZONE}/trades")
     assert [trade["kind"] for trade in trades["items"]] == ["day_ahead"] * 2
+
+    asked = ("--url", url, "--zone", str(ZONE), "--day", f"{DAY:%Y-%m-%d}")
+    kept = tmp_path / "day.json"
+    code, ours = await run(*OURS, *asked, "--save", str(kept))
+    assert (code, ours["agrees"], ours["result_hash"]) == (0, True, told["result_hash"])
+    theirs = sys.executable, "-I", "-S", verify_day_ahead.__file__
+    for words in (asked, (str(kept),)):
+        code, found = await run(*theirs, *words)
+        assert (code, found["agrees"], found["result_hash"]) == (0, True, told["result_hash"])

@@ -108,3 +108,24 @@ async def test_slot_checks__of_two_zones_in_pages__come_all_once_in_their_newest
             cursor = page["next_cursor"]
     assert seen == [("08:15", 2, 0), ("08:15", 1, 0), ("08:00", 2, 0), ("08:00", 1, 1)]
     assert (page["differences"], page["slots_checked"]) == (3, 5)
+
+
+async def test_cursor__of_another_list_or_a_history_that_is_gone__is_refused(mirrored: Market) -> None:
+    async with mirrored.http() as http:
+        cursor = (await http.get("/v1/ledger/events?limit=1")).json()["next_cursor"]
+        foreign = await http.get(f"/v1/ledger/blocks?cursor={cursor}")
+        filtered = await http.get(f"/v1/ledger/events?event=Deposited&cursor={cursor}")
+        await mirrored.execute("update blockchain.cursors set reorg_epoch = reorg_epoch + 1")
+        stale = await http.get(f"/v1/ledger/events?limit=1&cursor={cursor}")
+    assert [(r.status_code, r.json()["code"]) for r in (foreign, filtered)] == [(422, "cursor-invalid")] * 2
+    assert (stale.status_code, stale.json()["code"]) == (409, "cursor-stale")
+
+
+async def test_events__had_already__are_304(mirrored: Market) -> None:
+    async with mirrored.http() as http:
+        first = await http.get("/v1/ledger/events")
+        mirrored.clock.time_s += 5  # only the age of the answer changes
+        again = await http.get("/v1/ledger/events", headers={"If-None-Match": first.headers["etag"]})
+        await mirrored.execute("update blockchain.cursors set reorg_epoch = reorg_epoch + 1")
+        changed = await http.get("/v1/ledger/events", headers={"If-None-Match": first.headers["etag"]})
+    assert [r.status_code for r in (first, again, changed)] == [200, 304, 200]

@@ -11,9 +11,9 @@ from fastapi.routing import APIRoute
 from api import errors, ws
 from api.deps import POLICIES, admin, public, signed_in
 from api.rest.routes import ROUTERS
-from api.web import asset_pages, pages, trade_pages
+from api.web.routes import PAGES
 
-SERVED = (*ROUTERS, ws.router, pages.router, asset_pages.router, trade_pages.router)
+SERVED = (*ROUTERS, ws.router, *PAGES)
 ROUTES = [route for router in SERVED for route in router.routes if isinstance(route, APIRoute)]
 NOBODYS = {
     "/v1/auth/nonce": "a number of no meaning",

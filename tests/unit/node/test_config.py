@@ -28,7 +28,7 @@ def test_from_environment__all_set__is_read() -> None:
     assert config.zones == (1, 2)
     assert config.operator == b"\x11" * 20
     assert config.mqtt_url is None
-    assert config.operator_key_file == Path("operator.key")
+    assert config.signer.operator_key_file == Path("operator.key")
 
 
 def test_from_environment__contradicting_prices__names_both_pairs() -> None:
@@ -67,3 +67,30 @@ def test_from_environment__areas__is_a_path() -> None:
     config = NodeConfig.from_environment(GOOD | {"GRIDTRACE_AREAS": "areas.toml"})
 
     assert config.areas_file == Path("areas.toml")
+
+
+@pytest.mark.parametrize(
+    ("signer", "missing"),
+    [
+        ("file", "GRIDTRACE_OPERATOR_KEY_FILE is not set"),
+        ("web3signer", "GRIDTRACE_SIGNER_URL"),
+        ("rpc", "GRIDTRACE_SIGNER_URL"),
+        ("aws-kms", "GRIDTRACE_SIGNER_KEY_ID.*GRIDTRACE_SIGNER_REGION.*GRIDTRACE_SIGNER_CREDENTIALS_FILE"),
+        ("hsm", "must be file, web3signer, rpc or aws-kms"),
+    ],
+)
+def test_from_environment__signer_without_its_settings__names_them(signer: str, missing: str) -> None:
+    settings = {name: value for name, value in GOOD.items() if name != "GRIDTRACE_OPERATOR_KEY_FILE"}
+    with pytest.raises(ConfigError, match=missing):
+        NodeConfig.from_environment(settings | {"GRIDTRACE_SIGNER": signer})
+
+
+def test_from_environment__money_without_a_file_for_the_day__is_refused() -> None:
+    with pytest.raises(ConfigError, match="needs GRIDTRACE_SIGNER_DAY_FILE"):
+        NodeConfig.from_environment(GOOD | {"GRIDTRACE_SIGNER_VALUE_PER_DAY": "1"})
+
+
+@pytest.mark.parametrize("fault", [{"URL": "ftp://x"}, {"REGION": "eu.evil.example/"}, {"TIMEOUT_S": "inf"}])
+def test_from_environment__signer_setting_of_another_kind__is_refused(fault: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="GRIDTRACE_SIGNER_"):
+        NodeConfig.from_environment(GOOD | {f"GRIDTRACE_SIGNER_{name}": value for name, value in fault.items()})

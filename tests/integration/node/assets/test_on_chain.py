@@ -18,7 +18,10 @@ from node import outbox
 from node.assets import investing, papers, registry, revenue
 from node.assets.permit import DeadlineInvalid
 from node.assets.registry import Asset, NewAsset, Place
+from node.audit import assets as audit
+from node.audit import service
 from node.documents.blocks import FolderBlocks
+from node.outbox import HttpRpc
 from node.participants import WrongSigner
 from tests.integration.node.assets.stage import ALICE, BOB, CHAIN_ID, OWNER, STRANGER, Stage, open_stage
 
@@ -130,6 +133,35 @@ async def settled_day(stage: Stage, day: datetime, nano: int, state: str = "sett
             " export_register_wh, import_wh, export_wh, state) values (7, $1, 900, 0, 5000, 0, 5000, 'VALIDATED')",
             day,
         )
+        sold = await db.fetchval("select count(*) from trading.orders")
+        digests = [sold.to_bytes(16, "big") + side * 16 for side in (b"b", b"s")]
+        for number, (digest, trader, side) in enumerate(
+            zip(digests, (b"\x0b" * 20, address_of(OWNER)), ("buy", "sell"), strict=True), sold + 1
+        ):
+            await db.execute(
+                "insert into trading.orders (digest, sequence, trader, side, zone, delivery_start, energy_wh,"
+                " limit_price_per_kwh, time_in_force, source, expiry, lane, nonce, signature, received_at)"
+                " values ($1, $2::bigint, $3, $4, 1, $5, 4000, 1, 0, 0, 0, 1, $2::bigint, $6, $5)",
+                digest,
+                number,
+                trader,
+                side,
+                day,
+                bytes(65),
+            )
+        # Trades are whole prices a kWh: what they bring beside it is the imbalance.
+        price, imbalance = (nano - 1_500) // 4_000, 1_500 + (nano - 1_500) % 4_000
+        await db.execute(
+            "insert into trading.trades (trade_number, zone, sell_zone, delivery_start, buy_order, sell_order, buyer,"
+            " seller, energy_wh, price_per_kwh, fee_per_kwh, kind, settlement_status, executed_at)"
+            " values ($1, 1, 1, $2, $3, $4, $5, $6, 4000, $7, 0, 'day_ahead', 'settled', $2)",
+            sold,
+            day,
+            *digests,
+            b"\x0b" * 20,
+            address_of(OWNER),
+            price,
+        )
         settlement = await db.fetchval(
             "insert into trading.settlements (zone, zones, delivery_start, version, state, trades, traded_wh,"
             " delivered_wh, imbalance_wh, grid_exchange_wh, price_local_per_kwh, price_long_per_kwh,"
@@ -143,10 +175,11 @@ async def settled_day(stage: Stage, day: datetime, nano: int, state: str = "sett
         await db.execute(
             "insert into trading.settlement_accounts (settlement_id, account, bought_wh, sold_wh, injection_wh,"
             " withdrawal_wh, imbalance_wh, netted_wh, trade_money_nano, grid_fee_nano, imbalance_money_nano, state)"
-            " values ($1, $2, 0, 4000, 5000, 0, 1000, 0, $3, 0, 1500, 'metered')",
+            " values ($1, $2, 0, 4000, 5000, 0, 1000, 0, $3, 0, $4, 'metered')",
             settlement,
             address_of(OWNER),
-            nano - 1_500,
+            4_000 * price,
+            imbalance,
         )
 
 
@@ -213,10 +246,52 @@ async def test_asset__sold_and_paid_out__to_the_unit_and_as_the_contract_says(st
         (100, Decimal("0.1")),
     ]
     assert list(table) == list(before)
+    await audited(stage)
     assert [(investment.fractions, investment.cost) for investment in bought] == [
         (100, 100 * PRICE),
         (200, 200 * PRICE),
     ]
+
+
+TAMPERED = {
+    "update assets.revenue_distributions set amount = amount + 1": {"distribution", "deposit"},
+    "update assets.revenue_distributions set sold_wh = sold_wh - 1": {"distribution"},
+    "update trading.trades set price_per_kwh = price_per_kwh + 1": {"distribution"},
+    "update trading.settlement_accounts set injection_wh = injection_wh - 1": {"distribution"},
+    "update trading.settlements set final_at = null": {"distribution"},
+    "delete from blockchain.fact_asset_token_revenue_deposited where amount = 1000007":
+        {"deposit", "revenue", "claim"},
+    "update blockchain.fact_asset_token_revenue_deposited set revenue_per_fraction = revenue_per_fraction + 1":
+        {"revenue"},
+    "update blockchain.fact_asset_token_revenue_claimed set amount = amount - 1": {"claim"},
+    "update blockchain.fact_asset_token_transfer set value = value - 1 where value = 200": {"holding", "claim"},
+    "update blockchain.token_balances b set balance = balance + 1 from blockchain.asset_tokens t"
+    " where t.token = b.token": {"holding"},
+}  # fmt: skip
+
+
+async def audited(stage: Stage) -> None:
+    """Nothing differs; and whatever is changed afterwards is found, each by what it is."""
+    rpc = HttpRpc([stage.anvil.url])
+    async with stage.pool.acquire() as db:
+        async with db.transaction(isolation="repeatable_read"):
+            assert await audit.check_assets(db, rpc, CHAIN_ID) == []
+            assert await audit.check_due(db, rpc, CHAIN_ID) == 1
+        async with db.transaction(isolation="repeatable_read"):
+            assert await audit.check_due(db, rpc, CHAIN_ID) == 0
+            assert (await service.totals(db))[1] == 0
+        for statement, kinds in TAMPERED.items():
+            change = db.transaction(isolation="repeatable_read")
+            await change.start()
+            await db.execute(statement)
+            found = await audit.check_assets(db, rpc, CHAIN_ID)
+            assert {finding.kind for finding in found} == kinds, (statement, found)
+            await change.rollback()
+        async with db.transaction(isolation="repeatable_read"):
+            await db.execute("update assets.revenue_distributions set amount = amount + 1")
+            assert await audit.check_due(db, rpc, CHAIN_ID) == 1
+            assert (await service.totals(db))[1] > 0
+    await rpc.close()
 
 
 def _allow(spender: bytes) -> bytes:

@@ -10,9 +10,13 @@ import pytest
 
 from api.cli import auction_document, main
 from contracts.typed_data import checksum
+from indexer.errors import ConfigError
 from node.market import book
+from node.market.area import alone
+from node.market.session_book import clear_day
 from tests.unit.node.market.orders import DOMAIN, SLOT, entry
 from tests.unit.node.market.test_rerun import HONEST, area_publication, publication
+from tests.unit.node.market.test_session_book import BOOKS, DAY
 
 DOCUMENT: dict[str, Any] = {
     "zone": 1,
@@ -179,7 +183,7 @@ def test_verify__wrong_usage__is_said_so(arguments: list[str], tmp_path: Path) -
 
 
 def test_write__nowhere__is_wrong_usage() -> None:
-    with pytest.raises(auction_document.ConfigError, match="/nonexistent"):
+    with pytest.raises(ConfigError, match="/nonexistent"):
         auction_document.write(Path("/nonexistent/auction.json"), b"")
 
 
@@ -243,3 +247,57 @@ def test_clear__bad_lines__are_answered_in_their_places(
 @pytest.mark.parametrize("arguments", [["/nonexistent"], ["-", "--workers", "2", "--cluster", "tcp://127.0.0.1:1"]])
 def test_clear__wrong_usage__is_said_so(arguments: list[str]) -> None:
     assert main.execute(["auction", "clear", *arguments]) == main.USAGE
+
+
+# The day-ahead session
+
+
+def day_document(**changes: Any) -> dict[str, Any]:
+    session = clear_day(alone(1, 20_000), DAY, BOOKS)
+    return {
+        "zone": 1,
+        "day": "2025-06-15T00:00:00Z",
+        "accepted_blocks": [3],
+        "rejected_blocks": [],
+        "book": "0x" + session.data.hex(),
+        "book_hash": "0x" + session.book_hash.hex(),
+        "result_hash": "0x" + session.result_hash.hex(),
+        "exchange_domain": DOCUMENT["exchange_domain"],
+    } | changes
+
+
+def test_verify__day_ahead_session__agrees(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "day.json"
+    path.write_text(json.dumps(day_document()))
+    assert verify(str(path)) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("agrees: day-ahead session of the day that begins 2025-06-15T00:00:00Z\n")
+    assert "5 orders in 2 slots, 2000 Wh in 2 trades\nblocks accepted: 3; left out though they would gain: none" in told
+    assert verify(str(path), "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["agrees"], facts["accepted_blocks"]) == (True, [3])
+    assert [slot["zones"][0]["bought_wh"] for slot in facts["slots"]] == ["1000", "1000"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "check"),
+    [
+        ({"result_hash": "0x" + "00" * 32}, "result-hash"),
+        ({"accepted_blocks": []}, "block"),
+        ({"day": "2025-06-16T00:00:00Z"}, "day"),
+        ({"zone": 9}, "slot"),
+    ],
+)
+def test_verify__wrong_day_ahead_session__differs_and_ends_with_1(
+    changes: dict[str, Any], check: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "day.json"
+    path.write_text(json.dumps(day_document(**changes)))
+    assert verify(str(path)) == 1
+    told = capsys.readouterr().out
+    assert told.startswith("DIFFERS: ")
+    assert f"\n{check}: said" in told
+
+
+def test_verify__day_and_slot_together__are_wrong_usage() -> None:
+    assert verify("--day", "2025-06-15", "--slot", "2025-06-15T15:15:00Z") == main.USAGE
