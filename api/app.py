@@ -3,13 +3,13 @@
 import asyncio
 import hashlib
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI
 
-from api import errors, ws
+from api import document, errors, ws
 from api.config import ApiConfig
 from api.deps import Services
 from api.etag import Tagged
@@ -25,8 +25,10 @@ from indexer.clock import SimulatedClock
 from indexer.db import Connection, Pool, open_pool
 from node.assets.papers import Shelves
 from node.bus import Bus
+from node.cache import Cache
 from node.documents.blocks import FolderBlocks
 from node.documents.kubo import KuboBlocks
+from node.exports.worker import Worker
 from node.market import service
 from node.market.area import areas
 from node.market.book import BookOrder
@@ -34,6 +36,7 @@ from node.metering.push import open_push
 from node.outbox import HttpRpc
 from node.participants import ChainContext
 from node.sealing import Box
+from node.webhooks.sender import Deliveries
 
 RECURSION_LIMIT: Final = 1_000
 DESCRIPTION: Final = """
@@ -71,6 +74,8 @@ async def open_services(config: ApiConfig) -> AsyncIterator[Services]:
         pool = await stack.enter_async_context(open_pool(config.node.indexer.database_url, size=20))
         bus = Bus(config.node.redis_url)
         stack.push_async_callback(bus.close)
+        cache = Cache(config.node.redis_url)
+        stack.push_async_callback(cache.close)
         rpc = HttpRpc(config.node.indexer.rpc_urls)
         stack.push_async_callback(rpc.close)
         box = None if config.sealing_key_file is None else Box.open(config.sealing_key_file)
@@ -81,16 +86,53 @@ async def open_services(config: ApiConfig) -> AsyncIterator[Services]:
             config=config,
             pool=pool,
             bus=bus,
+            cache=cache,
             clock=config.node.indexer.clock,
             real=SimulatedClock(),
             chain=chain_context(config),
             areas=areas(config.node),
             intake=await stack.enter_async_context(open_intake(config, pool)),
             rpc=rpc,
+            exports=await stack.enter_async_context(open_exports(config)),
             cursor_secret=cursor_secret(config, box),
             blocks=blocks,
             box=box,
         )
+
+
+@asynccontextmanager
+async def open_exports(config: ApiConfig) -> AsyncIterator[Worker | None]:
+    """Writes files that are asked for until the block ends; None where there is no folder for them."""
+    if config.exports_dir is None:
+        yield None
+        return
+    worker = Worker(config.node.indexer.database_url, config.exports_dir, config.node.indexer.clock)
+    async with running(worker.run(), "exports"):
+        yield worker
+
+
+@asynccontextmanager
+async def open_webhooks(services: Services) -> AsyncIterator[None]:
+    """Sends webhooks until the block ends, where there is a key for their secrets."""
+    if services.box is None:
+        yield
+        return
+    config = services.config
+    sending = Deliveries(config.node.indexer.database_url, services.box, config.webhook_hosts)
+    async with running(sending.run(), "webhooks"):
+        yield
+
+
+@asynccontextmanager
+async def running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
+    """Something goes on until the block ends."""
+    task = asyncio.create_task(work, name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 @asynccontextmanager
@@ -101,13 +143,8 @@ async def open_intake(config: ApiConfig, pool: Pool) -> AsyncIterator[Intake]:
         return await service.accept_signed(db, config.node.market, config.node.indexer.chain_id, entries, now_s)
 
     intake = Intake(pool, accept, most=config.intake_batch)
-    taking = asyncio.create_task(intake.run(), name="order intake")
-    try:
+    async with running(intake.run(), "order intake"):
         yield intake
-    finally:
-        taking.cancel()
-        with suppress(asyncio.CancelledError):
-            await taking
 
 
 def create_app(config: ApiConfig) -> FastAPI:
@@ -122,6 +159,7 @@ def create_app(config: ApiConfig) -> FastAPI:
         async with (
             open_services(config) as services,
             ws.open_hub(services) as hub,
+            open_webhooks(services),
             open_push(services.pool, config.node, services.clock) as push,
         ):
             app.state.services = services
@@ -150,5 +188,6 @@ def create_app(config: ApiConfig) -> FastAPI:
     errors.install(app, pages.error_page)
     for router in (*ROUTERS, ws.router, *PAGES):
         app.include_router(router)
+    document.describe(app, (*ROUTERS, ws.router))
     pages.mount_static(app)
     return app

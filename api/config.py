@@ -1,5 +1,6 @@
 """The API's configuration: the node's, and where and to whom it answers."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,14 @@ def _accounts(text: str) -> frozenset[bytes]:
         return frozenset(parse_address(part.strip()) for part in text.split(",") if part.strip())
     except BadAddress as error:
         raise ValueError(str(error)) from error
+
+
+def _hosts(text: str) -> frozenset[str]:
+    found = frozenset(part.strip() for part in text.split(",") if part.strip())
+    for host in found:
+        if not re.fullmatch(r"[^\s/@]+:[0-9]{1,5}", host):
+            raise ValueError("must be hosts with their port, separated by commas")
+    return found
 
 
 def _flag(text: str) -> bool:
@@ -49,6 +58,10 @@ class ApiConfig:
     """Where papers are kept; with ``ipfs_api_url`` the legal ones alone."""
     ipfs_api_url: str | None
     """RPC address of a Kubo node that keeps and shares the papers that anyone may read."""
+    webhook_hosts: frozenset[str]
+    """Hosts with port, like ``127.0.0.1:9000``, that webhooks may go to although they are not public."""
+    exports_dir: Path | None
+    """Where files that were asked for are kept for a day; processes that share the database share it too."""
     sealing_key_file: Path | None
     """32 bytes that seal personal data; without them nobody can apply for clearance here."""
     intake_batch: int = 256
@@ -87,6 +100,8 @@ class ApiConfig:
             rate_limit=env.read("GRIDTRACE_RATE_LIMIT", natural, 60_000),
             documents_dir=documents_dir,
             ipfs_api_url=ipfs_api_url,
+            webhook_hosts=env.read("GRIDTRACE_WEBHOOK_HOSTS", _hosts, frozenset()),
+            exports_dir=env.optional("GRIDTRACE_EXPORTS_DIR", Path),
             sealing_key_file=env.optional("GRIDTRACE_SEALING_KEY_FILE", Path),
         )
 

@@ -1,5 +1,6 @@
 """What a route may ask for: the open services, a database connection, who is calling; and who may call it."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,12 +14,15 @@ from api.config import ApiConfig
 from api.graphql.execute import Schemas
 from api.intake import Intake
 from api.limits import Turns
+from contracts.typed_data import parse_address
 from indexer.clock import Clock
 from indexer.db import ACQUIRE_TIMEOUT_S, Connection, Pool, transaction
-from node import access, identity, row_security
+from node import access, agents, identity, row_security
 from node.assets.papers import Shelves
 from node.bus import Bus
+from node.cache import Cache
 from node.errors import GridtraceError, NotFound
+from node.exports.worker import Worker
 from node.identity import Caller
 from node.market.area import Area
 from node.outbox.rpc import Rpc
@@ -28,6 +32,12 @@ from node.sealing import Box
 ADMIN_ROLES: Final = frozenset({"admin", "super_admin"})
 PLAIN_ROLE: Final = "trader"
 OPERATOR_ROLES: Final = ADMIN_ROLES | {"auditor"}
+ACCOUNT_HEADER: Final = "gridtrace-account"
+"""Names the account that an agent acts for."""
+AGENTS: Final = re.compile(
+    r"DELETE /v1/orders/[^/]+|POST /v1/orders:cancel|POST /v1/prepared-orders|DELETE /v1/prepared-orders/[^/]+"
+)
+"""What an agent may change."""
 AT_ONCE: Final = 4
 WAITING: Final = 60
 CHAIN_AT_ONCE: Final = 8
@@ -40,6 +50,7 @@ class Services:
     config: ApiConfig
     pool: Pool
     bus: Bus
+    cache: Cache
     clock: Clock
     """Market time."""
     real: Clock
@@ -51,6 +62,8 @@ class Services:
     """Zones that trade with each other."""
     rpc: Rpc
     """For what only the chain can tell: the nonces that a wallet signs next."""
+    exports: Worker | None
+    """Writes files; the folder they are in."""
     cursor_secret: bytes = field(repr=False)
     """Signs the cursors of lists; the same in every process of one installation."""
     blocks: Shelves | None = None
@@ -105,21 +118,33 @@ async def _sealing(site: Site) -> Box:
     return site.box
 
 
+async def _exporting(site: Site) -> Worker:
+    if site.exports is None:
+        raise NotConfigured("exports need GRIDTRACE_EXPORTS_DIR")
+    return site.exports
+
+
+Exporting = Annotated[Worker, Depends(_exporting)]
 Documents = Annotated[Any, Depends(_documents)]
 Sealing = Annotated[Box, Depends(_sealing)]
 
 
-async def _caller(connection: HTTPConnection, site: Site) -> Caller | None:
+async def authenticated(connection: HTTPConnection, site: Site) -> Caller | None:
     token = session_token(connection, site.config)
     if token is None:
         return None
-    now = site.real.now()
+    now, for_account = site.real.now(), connection.headers.get(ACCOUNT_HEADER)
     async with site.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as db:
         if not token.startswith(access.KEY_PREFIX):
-            return await identity.caller(db, token=token, now=now)
+            caller = await identity.caller(db, token=token, now=now)
+            if caller is None or for_account is None:
+                return caller
+            return await _for_account(connection, site, db, caller, for_account)
         holder = await access.holder(db, token, now)
     if holder is None:
         return None
+    if for_account is not None:
+        raise Forbidden("an agent signs in itself: a key does not act for others")
     if "write" not in holder.scopes and connection.scope.get("method", "GET") not in SAFE_METHODS:
         raise Forbidden(f"this key may only {' and '.join(sorted(holder.scopes))}")
     # Without the scope, a key has none of its owner's powers over others.
@@ -127,13 +152,26 @@ async def _caller(connection: HTTPConnection, site: Site) -> Caller | None:
     return Caller(holder.user_id, holder.account, role, holder.scopes)
 
 
-MaybeCaller = Annotated[Caller | None, Depends(_caller)]
+async def _for_account(
+    connection: HTTPConnection, site: Services, db: Connection, caller: Caller, account: str
+) -> Caller:
+    """The caller as an agent of the account. Raises Forbidden, BadAddress."""
+    principal = parse_address(account)
+    if await agents.in_force(db, principal, caller.account, site.clock.now_s()) is None:
+        raise Forbidden("this account has not made you its agent")
+    method = connection.scope.get("method", "GET")
+    if method not in SAFE_METHODS and not AGENTS.fullmatch(f"{method} {connection.url.path}"):
+        raise Forbidden("an agent reads, cancels orders and prepares them")
+    return Caller(caller.user_id, principal, PLAIN_ROLE, frozenset({"agent"}), agent=caller.account)
 
 
-async def _act(db: Connection, site: Services, caller: Caller | None) -> None:
+MaybeCaller = Annotated[Caller | None, Depends(authenticated)]
+
+
+async def _act(db: Connection, site: Services, caller: Caller | None, account: bytes = b"") -> None:
     """What is sealed or somebody else's is not there for this transaction, whatever a statement asks."""
     published_until_s = site.clock.now_s() + site.config.node.market.gate_lead_s
-    who = () if caller is None else (caller.account, caller.user_id, caller.role)
+    who = (account, None, "") if caller is None else (caller.account, caller.user_id, caller.role)
     await row_security.act_as(db, published_until_s, *who)
 
 
@@ -150,10 +188,20 @@ async def snapshot(site: Services, caller: Caller | None = None) -> AsyncIterato
 
 
 @asynccontextmanager
-async def changing(site: Services, caller: Caller | None) -> AsyncIterator[Connection]:
-    """One transaction in which the caller changes what he may."""
+async def whole(site: Services) -> AsyncIterator[Connection]:
+    """One state of everybody's rows: only for what is told of all of them together, as prices and sums are."""
+    async with (
+        site.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as db,
+        db.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        yield db
+
+
+@asynccontextmanager
+async def changing(site: Services, caller: Caller | None, *, account: bytes = b"") -> AsyncIterator[Connection]:
+    """One transaction in which the caller changes what he may, or an account what it has signed."""
     async with transaction(site.pool) as db:
-        await _act(db, site, caller)
+        await _act(db, site, caller, account)
         yield db
 
 
@@ -199,9 +247,9 @@ async def admin(found: Annotated[Caller, Depends(signed_in)]) -> Caller:
 
 
 async def in_person(found: Annotated[Caller, Depends(signed_in)]) -> Caller:
-    """Who has signed in himself: a key in the hands of a program does not reach what is personal."""
+    """Who has signed in himself: a key in the hands of a program, or an agent, does not reach what is personal."""
     if found.scopes is not None:
-        raise Forbidden("a key does not do this: sign in")
+        raise Forbidden("neither a key nor an agent does this: sign in")
     return found
 
 

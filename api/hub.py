@@ -12,25 +12,32 @@ from typing import Any, Final
 import asyncpg
 
 from api.deps import Services
+from api.market_feed import MarketFeed
 from contracts.errors import GridtraceError
 from indexer.db import connect, queries
 from node.bus import stop_if_cancelled
 
 logger = logging.getLogger(__name__)
 
-CHANNELS: Final = ("blocks", "auctions", "book", "trades", "settlements", "audit", "status")
+CHANNELS: Final = (
+    "blocks", "ledger", "auctions", "book", "trades", "candles", "indicative", "settlements", "audit", "status",
+)  # fmt: skip
 """What is public. Orders are not: books are sealed; readings belong to their meter's owner."""
+PERSONAL: Final = ("fills", "balances", "telemetry")
+"""What is one account's: its trades, its money and energy, its meters."""
 
 _FROM_BUS: Final = ("auctions", "book", "trades", "settlements", "audit")
 BLOCK_NOTICE: Final = "gridtrace_block"
+NOTIFICATIONS: Final = "notifications"
+"""For one user alone: says that he was told something, and not what."""
 QUEUE_LENGTH: Final = 256
-MAX_LISTENERS: Final = 1_000
+MAX_LISTENERS: Final = 4_000
 PULSE_S: Final = 2.0
 HEARTBEAT_S: Final = 5.0
 RECONNECT_S: Final = 0.5
 
 _SQL = queries(__name__)
-_LOST: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_LOST: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class TooManyListeners(GridtraceError):
@@ -44,25 +51,34 @@ class Overrun(Exception):
     """The listener took too long, or the hub closed; it must connect again."""
 
 
+def topic_of(channel: str, account: bytes | None) -> str:
+    """What a message is numbered within: a channel, or an account's part of it."""
+    return f"{channel} {account.hex()}" if account is not None and channel in PERSONAL else channel
+
+
 class Listener:
     """One connection's queue of messages, as JSON text."""
 
-    def __init__(self, hub: "Hub") -> None:
+    def __init__(self, hub: "Hub", user: str | None = None, account: bytes | None = None) -> None:
         self._hub = hub
+        self.account = account
+        self.user = user
+        """Who listens, as far as he has signed in."""
         self._queue: asyncio.Queue[str | None] = asyncio.Queue(QUEUE_LENGTH)
         self._overrun = False
         self.channels: set[str] = set()
+        """Topics."""
 
     def subscribe(self, channels: Iterable[str]) -> None:
-        """Gets the newest message of each channel now, and every later one."""
-        for channel in channels:
+        """Gets the newest message of each channel now, and every later one; of personal ones, the account's."""
+        for channel in (topic_of(name, self.account) for name in channels):
             if channel not in self.channels:
                 self.channels.add(channel)
-                self.put(self._hub.snapshot(channel))
+                self.put(self._hub.snapshot(channel, self.user))
 
     def unsubscribe(self, channels: Iterable[str]) -> None:
         """Stops the channels."""
-        self.channels.difference_update(channels)
+        self.channels.difference_update(topic_of(name, self.account) for name in channels)
 
     def put(self, message: str) -> None:
         """Queues a message; a full queue ends the listener rather than leaving a gap nobody sees."""
@@ -92,18 +108,26 @@ class Hub:
         self.stream_id = secrets.token_hex(8)
         self._listeners: set[Listener] = set()
         self._sequence: Counter[str] = Counter()
+        self._told: Counter[str | None] = Counter()
         self._newest: dict[str, Any] = {}
         self._revisions: dict[tuple[int, int], int] = {}
+        self.moved = asyncio.Event()
+        """Set when the mirror has moved."""
+        self.reorg_from: int | None = None
+        """The first block that was taken back since somebody last looked."""
+        self._market = MarketFeed(self)
 
     @contextmanager
-    def listen(self, channels: Iterable[str]) -> Iterator[Listener]:
+    def listen(
+        self, channels: Iterable[str], user: str | None = None, account: bytes | None = None
+    ) -> Iterator[Listener]:
         """A listener for as long as the block lasts; its first message is the ``hello``.
 
         Raises:
             TooManyListeners: see ``require_room``.
         """
         self.require_room()
-        listener = Listener(self)
+        listener = Listener(self, user, account)
         hello = {"stream_id": self.stream_id, "channels": list(CHANNELS)}
         listener.put(_message("stream", 0, "hello", hello))
         listener.subscribe(channels)
@@ -118,22 +142,44 @@ class Hub:
         """How many listen."""
         return len(self._listeners)
 
+    def has_listeners(self, channel: str) -> bool:
+        """Whether anybody listens to a channel."""
+        return any(channel in listener.channels for listener in self._listeners)
+
     def require_room(self) -> None:
         """Raises TooManyListeners where one more would be too many."""
         if self.listeners >= MAX_LISTENERS:
             raise TooManyListeners
 
-    def snapshot(self, channel: str) -> str:
+    def snapshot(self, channel: str, user: str | None = None) -> str:
         """The channel's newest message, as the state to start from."""
+        if channel == NOTIFICATIONS:
+            return _message(channel, self._told[user], "snapshot", {})
         return _message(channel, self._sequence[channel], "snapshot", self._newest.get(channel, {}))
 
-    def publish(self, channel: str, kind: str, data: Any) -> None:
-        """Tells the channel's listeners."""
+    def topics(self) -> set[str]:
+        """What anybody listens to."""
+        return set().union(*(listener.channels for listener in self._listeners))
+
+    def forget(self, topic: str) -> None:
+        """Nobody listens to it any more: its state is made anew for the next one."""
+        self._newest.pop(topic, None)
+
+    def publish(self, channel: str, kind: str, data: Any, *, state: Any = None) -> None:
+        """Tells the listeners of a channel or topic; ``state`` is what its snapshot says from now on."""
         self._sequence[channel] += 1
-        self._newest[channel] = data
+        self._newest[channel] = data if state is None else state
         message = _message(channel, self._sequence[channel], kind, data)
         for listener in tuple(self._listeners):
             if channel in listener.channels:
+                listener.put(message)
+
+    def tell(self, user: str) -> None:
+        """Says to one user, wherever he listens, that there is a new notification."""
+        self._told[user] += 1
+        message = _message(NOTIFICATIONS, self._told[user], "delta", {})
+        for listener in tuple(self._listeners):
+            if listener.user == user and NOTIFICATIONS in listener.channels:
                 listener.put(message)
 
     def publish_book(self, data: Mapping[str, Any]) -> None:
@@ -160,15 +206,19 @@ class Hub:
     async def feed(self, services: Services) -> None:
         """Publishes what happens until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for source in (self._feed_bus, self._feed_blocks, self._feed_pulse):
+            for source in (self._feed_bus, self._feed_blocks, self._feed_pulse, self._market.run):
                 group.create_task(_keep(source, services))
 
     async def _feed_bus(self, services: Services) -> None:
-        async for channel, data in services.bus.subscribe(*_FROM_BUS):
+        async for channel, data in services.bus.subscribe(*_FROM_BUS, NOTIFICATIONS):
+            if channel == NOTIFICATIONS:
+                self.tell(str(data["user_id"]))
+                continue
             if channel == "book":
                 self.publish_book(data)
             else:
                 self.publish(channel, str(data.get("type", "delta")), data)
+            self._market.heard(channel, data)
 
     async def _feed_blocks(self, services: Services) -> None:
         while True:
@@ -188,11 +238,14 @@ class Hub:
 
     def _on_block(self, _connection: Any, _pid: int, _channel: str, payload: Any) -> None:
         block = json.loads(payload)
+        if (taken_back := block.get("reorg_from")) is not None:
+            self.reorg_from = min(taken_back, self.reorg_from or taken_back)
+        self.moved.set()
         self.publish("blocks", "delta" if block.get("reorg_from") is None else "reorg", block)
 
     async def _feed_pulse(self, services: Services) -> None:
         while True:
-            if any("status" in listener.channels for listener in self._listeners):
+            if self.has_listeners("status"):
                 try:
                     await self._pulse(services)
                 except _LOST as error:
@@ -219,4 +272,5 @@ async def _keep(source: Callable[[Services], Awaitable[None]], services: Service
 
 
 def _message(channel: str, seq: int, kind: str, data: Any) -> str:
-    return json.dumps({"channel": channel, "seq": seq, "type": kind, "data": data}, separators=(",", ":"))
+    name = channel.partition(" ")[0]
+    return json.dumps({"channel": name, "seq": seq, "type": kind, "data": data}, separators=(",", ":"))

@@ -35,7 +35,7 @@ AWAY_S: Final = 5.0
 COSTS: Final = (
     (re.compile(r"/v1/(orders|readings):batch$"), 50),
     (re.compile(r"/v1/(graphql$|ledger/(events/[^/]+/proof|reconcile))"), 20),
-    (re.compile(r"/v1/markets/\d+/(candles|statistics)$"), 5),
+    (re.compile(r"/v1/markets/\d+/(candles|statistics|indicative)$"), 5),
 )
 FREE: Final = frozenset({"/v1/health", "/v1/ready"})
 

@@ -36,7 +36,13 @@ SUPERSEDED_POLL_S: Final = 2.0
 LONGEST_REASON: Final = 500
 Extensions: TypeAlias = Sequence[Extension]
 CHAIN_FAULTS: Final = (Disagreement, RpcRefused, RpcUnavailable)
-DATABASE_FAULTS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+DATABASE_FAULTS: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that was cut off in the middle of a call
+    OSError,
+    TimeoutError,
+)
 """Also what the database refuses: read-only after a failover, full, not yet migrated. All of it can be mended there."""
 
 

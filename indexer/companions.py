@@ -40,6 +40,7 @@ FAULTS: Final = (
     GridtraceError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that was cut off in the middle of a call
     asyncpg.InternalClientError,
     OSError,
     TimeoutError,

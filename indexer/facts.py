@@ -155,7 +155,8 @@ def transfers_view(tables: Sequence[Any]) -> str:
         "select 0::bigint as chain_id, 0::bigint as block_number, 0::bigint as log_index, ''::bytea as token, "
         "''::bytea as sender, ''::bytea as recipient, 0::numeric(78, 0) as value where false"
     )
-    return "create or replace view blockchain.erc20_transfers with (security_invoker = true) as " + " union all ".join(parts or [nothing])
+    made = "create or replace view blockchain.erc20_transfers with (security_invoker = true) as "
+    return made + " union all ".join(parts or [nothing])
 
 
 def merge(groups: Sequence[Rows]) -> list[Rows]:

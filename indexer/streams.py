@@ -37,12 +37,14 @@ class NotDelivered(GridtraceError):
 
     code = "stream-not-delivered"
     retryable = True
+    status: int | None = None
+    """What an HTTP receiver answered."""
 
 
 class Sink(Protocol):
     """Where a stream goes."""
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: Message) -> object:
         """Returns when the receiver has it. Raises NotDelivered."""
         ...
 
@@ -76,8 +78,8 @@ class WebhookSink:
         self._secret = secret
         self._now = now
 
-    async def send(self, message: Message) -> None:
-        """As the port says; anything but 2xx is a refusal."""
+    async def send(self, message: Message) -> int:
+        """As the port says; anything but 2xx is a refusal. Returns the status."""
         body, moment = encoded(message), str(int(self._now()))
         headers = {
             "Content-Type": "application/json",
@@ -93,7 +95,10 @@ class WebhookSink:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise NotDelivered(f"webhook: {type(error).__name__}: {error}") from error
         if not 200 <= status < 300:
-            raise NotDelivered(f"webhook: HTTP {status}")
+            refusal = NotDelivered(f"webhook: HTTP {status}")
+            refusal.status = status
+            raise refusal
+        return status
 
 
 def encoded(message: Message) -> bytes:
@@ -129,7 +134,9 @@ class Stream:
             return 1
         async with self._db.transaction(isolation="repeatable_read", readonly=True):
             blocks = await self._db.fetch(SQL["following"], self._chain_id, standing["number"], BLOCKS_AT_ONCE)
-            events = await self._events(blocks[0]["number"], blocks[-1]["number"]) if blocks else {}
+            events = (
+                await events_of(self._db, self._chain_id, blocks[0]["number"], blocks[-1]["number"]) if blocks else {}
+            )
         for block in blocks:
             if found := events.get(block["number"]):
                 await self._sink.send(self._message(block, found))
@@ -174,29 +181,30 @@ class Stream:
             "events": events,
         }
 
-    async def _events(self, first: int, last: int) -> dict[int, list[Message]]:
-        """Events by block, in chain order."""
-        names = [row["name"] for row in await self._db.fetch(SQL["tables"])]
-        # Names come from the catalogue, values are parameters.
-        probes = " union all ".join(
-            f"select '{name}' as name where exists (select from blockchain.\"{name}\" "  # noqa: S608
-            "where chain_id = $1 and block_number between $2 and $3)"
-            for name in names
+
+async def events_of(db: Connection, chain_id: int, first: int, last: int) -> dict[int, list[Message]]:
+    """Events of the blocks from one to another, by block, in chain order."""
+    names = [row["name"] for row in await db.fetch(SQL["tables"])]
+    # Names come from the catalogue, values are parameters.
+    probes = " union all ".join(
+        f"select '{name}' as name where exists (select from blockchain.\"{name}\" "  # noqa: S608
+        "where chain_id = $1 and block_number between $2 and $3)"
+        for name in names
+    )
+    busy = await db.fetch(probes, chain_id, first, last) if probes else []
+    found: dict[int, list[tuple[int, Message]]] = defaultdict(list)
+    for (name,) in busy:
+        rows = await db.fetch(
+            f'select * from blockchain."{name}" where chain_id = $1 and block_number between $2 and $3',  # noqa: S608
+            chain_id,
+            first,
+            last,
         )
-        busy = await self._db.fetch(probes, self._chain_id, first, last) if probes else []
-        found: dict[int, list[tuple[int, Message]]] = defaultdict(list)
-        for (name,) in busy:
-            rows = await self._db.fetch(
-                f'select * from blockchain."{name}" where chain_id = $1 and block_number between $2 and $3',  # noqa: S608
-                self._chain_id,
-                first,
-                last,
-            )
-            for row in rows:
-                found[row["block_number"]].append((row["log_index"], _event(name, row)))
-        return {
-            number: [event for _, event in sorted(listed, key=lambda pair: pair[0])] for number, listed in found.items()
-        }
+        for row in rows:
+            found[row["block_number"]].append((row["log_index"], _event(name, row)))
+    return {
+        number: [event for _, event in sorted(listed, key=lambda pair: pair[0])] for number, listed in found.items()
+    }
 
 
 async def follow(stream: Stream, db: Connection, chain_id: int, name: str, news: asyncio.Event, poll_s: float) -> None:

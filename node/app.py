@@ -16,18 +16,16 @@ from indexer import read
 from indexer.clock import Clock
 from indexer.db import Pool, connect, open_pool, transaction
 from indexer.errors import GridtraceError
-from node import scheduler
-from node.assets import production, registry, revenue
-from node.audit import assets as asset_audit
-from node.audit import log
+from node import asset_jobs, scheduler
+from node.audit import anchors
 from node.audit import service as audit
 from node.bus import Bus, Publisher
 from node.cache import Cache
 from node.config import NodeConfig
-from node.market import clearing, day_ahead, depth, gate
+from node.market import agreement, clearing, day_ahead, depth, gate
 from node.market.area import Area, areas
+from node.market.days import day_of
 from node.market.matching import Matcher, Step
-from node.market.orders import day_of
 from node.metering import collector
 from node.metering.collector import Watch
 from node.outbox import HttpRpc, Sender, SendPolicy
@@ -49,8 +47,6 @@ ANCHOR_TICK_S: Final = 60.0
 MATCH_S: Final = 5.0
 """How long one run of the matching lasts: it waits for orders by itself, and only then for its tick."""
 MARKET_CHANNEL: Final = "gridtrace_market"
-ASSETS_TICK_S: Final = 1.0
-PRODUCTION_TICK_S: Final = 5.0
 RESTART_S: Final = 1.0
 # Our chains make blocks by themselves: only they count, so that a chain that stands still refuses nothing.
 SENDING: Final = SendPolicy(refuse_after_s=None)
@@ -155,10 +151,8 @@ def jobs(node: Node) -> Sequence[Job]:
         Job("follow_settlements", TICK_S, lambda: follow_settlements(node)),
         Job("revise_slots", REVISION_TICK_S, lambda: revise_slots(node)),
         Job("audit_slots", AUDIT_TICK_S, lambda: audit_slots(node)),
-        Job("anchor_log", ANCHOR_TICK_S, lambda: anchor_log(node)),
-        Job("follow_assets", ASSETS_TICK_S, lambda: follow_assets(node)),
-        Job("audit_assets", PRODUCTION_TICK_S, lambda: audit_assets(node)),
-        Job("take_production", PRODUCTION_TICK_S, lambda: take_production(node)),
+        Job("anchor_logs", ANCHOR_TICK_S, lambda: anchor_logs(node)),
+        *asset_jobs.jobs(node),
     )
 
 
@@ -220,7 +214,7 @@ async def close_gates(node: Node) -> None:
             await _close_day_ahead(node, area, day)
             waiting.remove((area.name, day))
     for area, delivery_start in due:
-        if (area.name, day_of(delivery_start)) in waiting:
+        if (area.name, day_of(node.config.market, delivery_start)) in waiting:
             continue  # what the day-ahead auction leaves is not known yet
         with node.faults.contained("close_gates", area.name, delivery_start):
             await _close_gate(node, area, delivery_start)
@@ -328,36 +322,10 @@ async def audit_slots(node: Node) -> None:
             )
 
 
-async def follow_assets(node: Node) -> None:
-    """Brings assets and distributions to where the mirrored chain has them."""
-    if "AssetFactory" not in node.chain.deployment.addresses:
-        return
+async def anchor_logs(node: Node) -> None:
+    """Puts the last hash of the log of changes and of the market's sequence on chain, once a market day."""
     async with transaction(node.pool) as db:
-        changed = await registry.follow(db, node.chain.chain_id) | await revenue.follow(db, node.chain.chain_id)
-    if changed.assets:
-        async with node.pool.acquire() as db:
-            await node.cache.refresh(db, node.chain.chain_id, changed.assets, changed.users)
-    for asset_id in changed.assets:
-        await node.bus.publish("assets", {"asset_id": str(asset_id)})
-
-
-async def audit_assets(node: Node) -> None:
-    """Recomputes the revenue of every asset of which something happened since it was last looked at."""
-    async with node.pool.acquire() as db, db.transaction(isolation="repeatable_read"):
-        await asset_audit.check_due(db, node.rpc, node.chain.chain_id)
-
-
-async def take_production(node: Node) -> None:
-    """Writes down what plants produce."""
-    async with transaction(node.pool) as db:
-        await production.keep_ahead(db, node.clock.now())
-        await production.take_readings(db, node.clock.now())
-
-
-async def anchor_log(node: Node) -> None:
-    """Puts the hash of the last entry of the log of changes on chain, once a day."""
-    async with transaction(node.pool) as db:
-        await log.anchor(db, node.settlement)
+        await anchors.ask(db, node.settlement, node.clock.now_s())
 
 
 async def _for_ever(name: str, run: Callable[[], Awaitable[None]]) -> None:
@@ -381,5 +349,7 @@ async def run(config: NodeConfig) -> None:
         )
         if config.market.trading == "continuous":
             tasks.create_task(_for_ever("market news", lambda: hear_market(node)))
-        tasks.create_task(scheduler.run(config.indexer.database_url, jobs(node)))
+        tasks.create_task(
+            scheduler.run(config.indexer.database_url, jobs(node), lambda db: agreement.lead_with(db, node.areas))
+        )
         logger.info("node runs: zones=%s operator=%s", config.zones, checksum(config.operator))

@@ -11,11 +11,13 @@ Keys: ``user:{id}:profile``, ``asset:{id}:details``, ``asset:{id}:production:lat
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from indexer import read
 from indexer.db import Connection, queries
 
 logger = logging.getLogger(__name__)
@@ -28,6 +30,14 @@ KEPT: Final = 50
 AT_ONCE: Final = 1_000
 TIMEOUT_S: Final = 5.0
 
+FIRST: Final = timedelta(days=1)
+LATE: Final = timedelta(seconds=30)
+"""A row may come to be seen this long after the time that it carries."""
+REORGANISED: Final = 1_000
+"""Blocks that are looked at again after a reorganisation."""
+Board = Literal["assets", "users"]
+BOARDS: Final[Mapping[Board, str]] = {"assets": "assets:by-yield", "users": "users:by-investment"}
+
 Progress = Callable[[int], None]
 
 
@@ -36,6 +46,7 @@ class Cache:
 
     def __init__(self, url: str) -> None:
         self._redis = Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+        self._followed: tuple[datetime, int, int] | None = None
 
     async def close(self) -> None:
         await self._redis.aclose()
@@ -53,6 +64,32 @@ class Cache:
         """Members of a sorted set with their scores, the highest first."""
         found: Any = await self._redis.zrange(PREFIX + key, 0, count - 1, desc=True, withscores=True)
         return [(member.decode(), score) for member, score in found]
+
+    async def best(self, db: Connection, chain_id: int, board: Board, count: int) -> list[tuple[str, float]]:
+        """As ``leaders``; from PostgreSQL where Redis is away or has nobody."""
+        try:
+            if found := await self.leaders(BOARDS[board], count):
+                return found
+        except RedisError as error:
+            logger.warning("cache not read, PostgreSQL answers: %s", error)
+        rows = await db.fetch(SQL[f"best_{board}"], chain_id, count)
+        return [(row["member"], row["score"]) for row in rows]
+
+    async def follow(self, db: Connection, chain_id: int, now: datetime) -> set[Any]:
+        """Writes what belongs to users who changed or bought since the last call, a day back at first; who they are.
+
+        ``now`` is real time, as ``identity.users.updated_at`` is.
+        """
+        head = await read.head(db, chain_id)
+        block, epoch = (head.number, head.reorg_epoch) if head else (-1, 0)
+        since, after, known = self._followed or (now - FIRST, -1, epoch)
+        if epoch != known:
+            after -= REORGANISED
+        users = {row["id"] for row in await db.fetch(SQL["changed"], chain_id, since - LATE, after)}
+        if users:
+            await self.refresh(db, chain_id, (), users)
+        self._followed = now, block, epoch
+        return users
 
     async def refresh(self, db: Connection, chain_id: int, assets: Iterable[Any], users: Iterable[Any] = ()) -> int:
         """Writes what belongs to some assets and users; returns how many keys. Call it after the commit.

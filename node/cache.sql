@@ -27,20 +27,10 @@ cross join lateral (
 ) e
 where ($2::uuid[] is null or a.id = any ($2)) and e.entries is not null and $1::bigint is not null;
 
--- yields -- revenue of the last year for one fraction over its last price
-select 'score' as kind, 'assets:by-yield' as key, a.id::text as member,
-    (paid.amount / t.supply / last.price)::float8 as score
-from assets.assets a
-join blockchain.asset_tokens t on t.chain_id = $1 and t.asset_id = a.token_id
-cross join lateral (
-    select coalesce(sum(d.amount), 0) as amount from assets.revenue_distributions d
-    where d.asset_id = a.id and d.status = 'distributed' and d.distribution_date > now() - interval '1 year'
-) paid
-cross join lateral (
-    select p.price from blockchain.asset_purchases p where p.chain_id = $1 and p.token = t.token
-    order by p.block_number desc, p.log_index desc limit 1
-) last
-where ($2::uuid[] is null or a.id = any ($2)) and last.price > 0;
+-- yields -- what assets paid in a year over their last price (assets.yields), of those that paid
+select 'score' as kind, 'assets:by-yield' as key, asset_id::text as member, yield_bp / 10000.0::float8 as score
+from assets.yields
+where chain_id = $1 and ($2::uuid[] is null or asset_id = any ($2)) and yield_bp is not null;
 
 -- users -- who they are; nothing personal
 select 'value' as kind, 'user:' || u.id || ':profile' as key, json_build_object(
@@ -63,3 +53,18 @@ select 'score' as kind, 'users:by-investment' as key, u.id::text as member, (sum
 from identity.users u join blockchain.asset_purchases p on p.chain_id = $1 and p.buyer = u.wallet
 where $2::uuid[] is null or u.id = any ($2)
 group by u.id;
+
+-- changed -- users who changed since a time ($2), or bought since a block ($3)
+select u.id from identity.users u where u.updated_at > $2
+union
+select u.id from blockchain.asset_purchases p join identity.users u on u.wallet = p.buyer
+where p.chain_id = $1 and p.block_number > $3;
+
+-- best_assets -- by yield, as the cache orders them
+select asset_id::text as member, yield_bp / 10000.0::float8 as score from assets.yields
+where chain_id = $1 and yield_bp is not null order by yield_bp desc, asset_id::text desc limit $2;
+
+-- best_users -- by what they paid for fractions, as the cache orders them
+select u.id::text as member, (sum(p.cost) / 1000000)::float8 as score
+from identity.users u join blockchain.asset_purchases p on p.chain_id = $1 and p.buyer = u.wallet
+group by u.id order by 2 desc, 1 desc limit $2;

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias, cast, get_args
+from zoneinfo import ZoneInfo
 
 from contracts.typed_data import BadAddress, parse_address
 from indexer.config import Environment, IndexerConfig, natural, positive, seconds
@@ -44,6 +45,13 @@ def _region(text: str) -> str:
     if not text.replace("-", "").isalnum() or not text.isascii():
         raise ValueError("must be a region like eu-central-1")
     return text
+
+
+def _time_zone(text: str) -> str:
+    try:
+        return ZoneInfo(text).key
+    except (LookupError, OSError, ValueError) as error:
+        raise ValueError("must be an IANA time zone, such as Europe/Berlin") from error
 
 
 def _slot_length(text: str) -> int:
@@ -98,8 +106,10 @@ class MarketRules:
     """Until the gate, orders wait in a sealed book for the auction, or trade with each other as they come; what is
     left of them then goes into the closing auction."""
     day_ahead_gate_s: int | None = None
-    """Seconds after midnight, UTC, at which the gate closes on orders for the whole next day, which are cleared at
-    once; None: there is no such session."""
+    """Seconds after midnight, by the clock of ``time_zone``, at which the gate closes on orders for the whole next day,
+    which are cleared at once; None: there is no such session."""
+    time_zone: str = "UTC"
+    """IANA name of the zone whose days the market counts by."""
     final_after_s: int = 604_800
     """How long after a slot's end late readings may still revise its settlement; then the last version is final."""
 
@@ -121,6 +131,7 @@ class MarketRules:
             reading_gap_s=env.read("GRIDTRACE_READING_GAP_S", positive, 1_800),
             trading=env.read("GRIDTRACE_TRADING", _trading, "auction"),
             day_ahead_gate_s=env.optional("GRIDTRACE_DAY_AHEAD_GATE", _time_of_day),
+            time_zone=env.read("GRIDTRACE_TIME_ZONE", _time_zone, "UTC"),
             final_after_s=env.read("GRIDTRACE_FINAL_AFTER_S", positive, 604_800),
         )
 
@@ -171,8 +182,11 @@ class SignerConfig:
 
     @classmethod
     def read(cls, env: Environment) -> "SignerConfig":
-        keeper = env.read("GRIDTRACE_SIGNER", _keeper, "file")
-        key_file = (env.read if keeper == "file" else env.optional)("GRIDTRACE_OPERATOR_KEY_FILE", Path)
+        keeper: Keeper = env.read("GRIDTRACE_SIGNER", _keeper, "file")
+        if keeper == "file":
+            key_file: Path | None = env.read("GRIDTRACE_OPERATOR_KEY_FILE", Path)
+        else:
+            key_file = env.optional("GRIDTRACE_OPERATOR_KEY_FILE", Path)
         config = cls(
             signer=keeper,
             operator_key_file=key_file,
@@ -236,6 +250,10 @@ class NodeConfig:
     in the database."""
     meter_buffer_bytes: int = 256 << 20
     """How much each process may keep there before senders have to wait."""
+    documents_dir: Path | None = None
+    """Where papers are kept; with ``ipfs_api_url`` the legal ones alone."""
+    ipfs_api_url: str | None = None
+    """RPC address of a Kubo node that keeps the papers that anyone may read."""
     meter_maps: Path | None = None
     """Folder with one's own device maps, beside the shipped ones."""
     meter_secrets_file: Path | None = None
@@ -260,6 +278,8 @@ class NodeConfig:
             meter_poll_s=env.read("GRIDTRACE_METER_POLL_S", float, 10.0),
             meter_buffer=env.optional("GRIDTRACE_METER_BUFFER", Path),
             meter_buffer_bytes=env.read("GRIDTRACE_METER_BUFFER_BYTES", positive, 256 << 20),
+            documents_dir=env.optional("GRIDTRACE_DOCUMENTS_DIR", Path),
+            ipfs_api_url=env.optional("IPFS_API_URL", str),
             meter_maps=env.optional("GRIDTRACE_METER_MAPS", Path),
             meter_secrets_file=env.optional("GRIDTRACE_METER_SECRETS_FILE", Path),
             node_metrics_port=env.optional("GRIDTRACE_NODE_METRICS_PORT", positive),

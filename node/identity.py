@@ -66,6 +66,8 @@ class Caller:
     role: str
     scopes: frozenset[str] | None = None
     """How far his key goes; None: he is here himself."""
+    agent: bytes | None = None
+    """The wallet that acts for ``account``; ``user_id`` is its user then."""
 
 
 def _hash(secret: str | bytes) -> bytes:
@@ -109,10 +111,30 @@ def check_message(message: eip4361.SignInMessage, site: Site, now: datetime) -> 
         raise SignInRefused(f"the message is not valid before {message.not_before.isoformat()}")
 
 
+def check_signature(text: str, account: bytes, signature: bytes) -> None:
+    """Raises SignInRefused unless the account's own key has signed."""
+    try:
+        signer = recover(eip4361.digest(text), signature)
+    except BadSignature as error:
+        raise SignInRefused(str(error)) from error
+    if signer != account:
+        raise SignInRefused(f"the message names {checksum(account)} and was signed by {checksum(signer)}")
+
+
 async def sign_in(
-    db: Connection, *, site: Site, text: str, signature: bytes, now: datetime, user_agent: str | None
+    db: Connection,
+    *,
+    site: Site,
+    text: str,
+    signature: bytes,
+    now: datetime,
+    user_agent: str | None,
+    is_vouched: bool = False,
 ) -> Session:
     """Opens a session for the account that signed ``text``. Its nonce must have been consumed before.
+
+    Args:
+        is_vouched: the account is a contract, and has said that the signature is its own.
 
     Raises:
         BadSignInMessage: the text is not after EIP-4361.
@@ -121,12 +143,8 @@ async def sign_in(
     message = eip4361.parse(text)
     check_message(message, site, now)
     account = parse_address(message.address)
-    try:
-        signer = recover(eip4361.digest(text), signature)
-    except BadSignature as error:
-        raise SignInRefused(str(error)) from error
-    if signer != account:
-        raise SignInRefused(f"the message names {checksum(account)} and was signed by {checksum(signer)}")
+    if not is_vouched:
+        check_signature(text, account, signature)
     wanted_role = "admin" if account in site.operators else "trader"
     user = await db.fetchrow(SQL["ensure_user"], account, checksum(account), wanted_role)
     assert user is not None

@@ -167,6 +167,11 @@ async def reject(db: Connection, user_id: UUID, by: bytes, reason: str, applied_
     await db.execute(SQL["decide"], user_id, "rejected", by, reason, None, None)
 
 
+async def expire(db: Connection, now: datetime) -> list[bytes]:
+    """Ends clearances whose time is over, as the chain does by itself; whose they were. ``now`` is the chain's time."""
+    return [row["wallet"] for row in await db.fetch(SQL["expire"], now)]
+
+
 async def profiles(db: Connection, *, status: str | None = None, limit: int = 100) -> list[Profile]:
     """Applications, those that wait longest first."""
     return [Profile(**dict(row)) for row in await db.fetch(SQL["profiles"], status, None, limit)]

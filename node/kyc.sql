@@ -46,3 +46,9 @@ delete from identity.user_profiles where user_id = $1;
 
 -- erase_email -- forget how to reach him
 update identity.users set email = null, kyc_status = 'pending', updated_at = current_timestamp where id = $1;
+
+-- expire -- clearances that ended before a time ($1) are no longer those of cleared users
+update identity.users u set kyc_status = 'expired', updated_at = current_timestamp
+from identity.user_profiles p
+where p.user_id = u.id and u.kyc_status = 'approved' and p.cleared_until < $1
+returning u.wallet;

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import asyncpg
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -24,11 +24,14 @@ RETRY_S: Final = 1.0
 HEARTBEAT_S: Final = 1.0
 HEARTBEAT_TIMEOUT_S: Final = 5.0
 
+MayLead: TypeAlias = Callable[[Connection], Awaitable[None]]
+
 UNREACHABLE: Final = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that was cut off in the middle of a call
     asyncpg.OperatorInterventionError,  # PostgreSQL stops, or is still starting
 )
 """Errors that mean a service is away; the job is tried again at its next tick."""
@@ -75,8 +78,10 @@ class _Guard:
         self._failing = failure
 
 
-async def _lead(connection: Connection, jobs: Sequence[Job]) -> None:
-    """Runs the jobs until the connection that holds the lock is lost."""
+async def _lead(connection: Connection, jobs: Sequence[Job], may_lead: MayLead) -> None:
+    """Runs the jobs until the connection that holds the lock is lost, or this node may not lead any more."""
+    await may_lead(connection)
+    logger.info("leading: %s", ", ".join(job.name for job in jobs))
     scheduler = AsyncIOScheduler(
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         timezone="UTC",
@@ -86,22 +91,31 @@ async def _lead(connection: Connection, jobs: Sequence[Job]) -> None:
     scheduler.start()
     try:
         while True:
-            await connection.execute("select 1", timeout=HEARTBEAT_TIMEOUT_S)
+            async with asyncio.timeout(HEARTBEAT_TIMEOUT_S):
+                await may_lead(connection)
             await asyncio.sleep(HEARTBEAT_S)
     finally:
         scheduler.shutdown(wait=False)
 
 
-async def run(database_url: str, jobs: Sequence[Job]) -> None:
-    """Leads whenever no other node does; returns only by cancellation."""
-    waiting = False
+async def _is_there(connection: Connection) -> None:
+    await connection.execute("select 1")
+
+
+async def run(database_url: str, jobs: Sequence[Job], may_lead: MayLead = _is_there) -> None:
+    """Leads whenever no other node does; returns only by cancellation.
+
+    ``may_lead`` is asked before and all the time, on the connection that holds the lock; it raises GridtraceError where
+    this node may not lead.
+    """
+    waiting, refusal = False, ""
     while True:
         try:
             connection = await connect(database_url)
             try:
                 if await connection.fetchval("select pg_try_advisory_lock($1)", LEADER_LOCK):
-                    logger.info("leading: %s", ", ".join(job.name for job in jobs))
-                    await _lead(connection, jobs)
+                    waiting = False
+                    await _lead(connection, jobs, may_lead)
                 elif not waiting:
                     logger.info("another node leads, standing by")
                     waiting = True
@@ -110,4 +124,8 @@ async def run(database_url: str, jobs: Sequence[Job]) -> None:
         except UNREACHABLE as error:
             logger.warning("leadership lost or not to be had: %s: %s", type(error).__name__, error)
             waiting = False
+        except GridtraceError as error:
+            if str(error) != refusal:
+                logger.error("this node does not lead: %s (%s)", error, error.code)
+            refusal = str(error)
         await asyncio.sleep(RETRY_S)

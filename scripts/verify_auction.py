@@ -201,9 +201,8 @@ def curves(orders: list[Order], fee: int) -> list[tuple[int, int]]:
     levels: dict[int, int] = {}
     for order in orders:
         levels[price_of(order, fee)] = levels.get(price_of(order, fee), 0) + order["left_wh"]
-    best_first = sorted(levels, reverse=bool(orders) and orders[0]["side"] == 0)
     total, rows = 0, []
-    for price in best_first:
+    for price in sorted(levels, reverse=bool(orders) and orders[0]["side"] == 0):
         total += levels[price]
         rows.append((price, total))
     return rows
@@ -332,8 +331,7 @@ def get(url: str, path: str, **query: str) -> Document:
         raise Unreadable(f"{url} is no web address")
     try:
         with urllib.request.urlopen(address, timeout=30) as answer:
-            found: Document = json.load(answer)
-            return found
+            return dict(json.load(answer))
     except (urllib.error.URLError, TimeoutError) as error:
         raise Unreadable(f"{address}: {error}") from error
 

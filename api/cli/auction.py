@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from api.cli.areas import areas
 from api.cli.orders import DEFAULT_URL
 from api.cli.slot_log import replay
 
@@ -14,6 +15,7 @@ DIFFERENT = 1
 app = typer.Typer(help="Clear order books; run a published auction again.", no_args_is_help=True)
 
 app.command("replay")(replay)
+app.command("areas")(areas)
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 

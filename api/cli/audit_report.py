@@ -9,18 +9,24 @@ from typing import Final
 import msgspec
 
 from contracts.addresses import Deployment
-from indexer.db import open_pool
+from indexer import read
+from indexer.db import Connection, open_pool
 from indexer.errors import ConfigError
-from node.audit import assets, log, onchain, service
+from node.audit import anchors, assets, log, onchain, service
 from node.audit.chain import ChainReader
+from node.audit.chained import LogCheck
 from node.audit.compare import Finding
 from node.config import NodeConfig
-from node.outbox import HttpRpc
+from node.outbox import HttpRpc, Rpc
 from node.settlement.context import SettlementContext
 
 SHOWN: Final = 5
 """Differences of one slot that are shown without ``--all``."""
 LONGEST: Final = 66
+LOGS: Final = {anchors.AUDIT_LOGS: "log of changes", anchors.EVENTS: "market sequence"}
+ANCHORS: Final = "anchors"
+CHAIN: Final = "chain"
+ASSETS: Final = "assets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +44,10 @@ class Checked:
 
     slots: list[CheckedSlot]
     log: list[Finding]
-    """Differences in what is looked at whole: the log of changes, batches on chain that no settlement made, and the
+    """Differences in what is looked at whole: the chained logs, batches on chain that no settlement made, and the
     revenue of assets."""
+    logs: Sequence[LogCheck] = ()
+    """How long each chained log is, and up to where it is anchored."""
 
     @property
     def differences(self) -> int:
@@ -69,13 +77,30 @@ async def check(config: NodeConfig, start: str | None, end: str | None) -> Check
                 found += [
                     CheckedSlot(zone, datetime.fromtimestamp(slot, UTC), findings) for slot, findings in slots.items()
                 ]
-            changes = await log.check_log(db, config.indexer.chain_id)
+            async with db.transaction(isolation="repeatable_read", readonly=True):
+                logs, changes = await check_logs(db, rpc, config.indexer.chain_id, deployment)
             changes += await onchain.check_numbers(db, config.indexer.chain_id)
             async with db.transaction(isolation="repeatable_read", readonly=True):
                 changes += await assets.check_assets(db, rpc, config.indexer.chain_id)
     finally:
         await rpc.close()
-    return Checked(found, changes)
+    return Checked(found, changes, logs)
+
+
+async def check_logs(
+    db: Connection, rpc: Rpc, chain_id: int, deployment: Deployment
+) -> tuple[list[LogCheck], list[Finding]]:
+    """Both chained logs against the anchors that the chain itself has, up to where the mirror is."""
+    head = await read.head(db, chain_id)
+    mirror = {name: await anchors.mirrored(db, chain_id, name) for name in anchors.ZONES}
+    ledger, last = deployment.address("ProductionLedger"), head.number if head else -1
+    chain = await anchors.on_chain(rpc, ledger, deployment.start_block, last)
+    found = [item for name in mirror for item in anchors.mirror_findings(name, chain.get(name, []), mirror[name])]
+    logs = [
+        await log.check_log(db, chain_id, chain.get(anchors.AUDIT_LOGS, [])),
+        await log.check_events(db, chain_id, chain.get(anchors.EVENTS, [])),
+    ]
+    return logs, [item for one in logs for item in one.findings] + found
 
 
 def moment(option: str, text: str | None, default_s: int) -> int:
@@ -99,12 +124,31 @@ def report(checked: Checked, *, as_json: bool, every: bool = False) -> str:
     """
     slots, differences = checked.slots, checked.differences
     if as_json:
-        said = {"slots": len(slots), "differences": differences, "checked": slots, "log": checked.log}
+        logs = [
+            {"log": one.log, "entries": one.entries, "anchored": one.anchored, "anchored_in_block": one.block_number}
+            for one in checked.logs
+        ]
+        said = {"slots": len(slots), "differences": differences, "checked": slots, "log": checked.log, "logs": logs}
         return msgspec.json.encode(said).decode()
     lines = [line for slot in slots if slot.findings for line in told(slot, every=every)]
-    lines += some("log of changes", [found for found in checked.log if found.kind == "log"], every=every)
-    lines += some("chain", [found for found in checked.log if found.kind != "log"], every=every)
+    for name in (*LOGS.values(), ANCHORS, CHAIN, ASSETS):
+        lines += some(name, [found for found in checked.log if place(found) == name], every=every)
+    lines += [anchored(one) for one in checked.logs]
     return "\n".join([*lines, f"{len(slots)} slots recomputed, {differences} differences"])
+
+
+def place(finding: Finding) -> str:
+    """Where a difference is that is in no slot."""
+    if finding.kind == "log":
+        return LOGS.get(finding.origin_actual, ANCHORS)
+    return ASSETS if finding.kind in assets.KINDS else CHAIN
+
+
+def anchored(one: LogCheck) -> str:
+    """How much of a log the chain fixes."""
+    if one.block_number is None:
+        return f"{LOGS[one.log]}: {one.entries} rows, none anchored on chain"
+    return f"{LOGS[one.log]}: {one.entries} rows, {one.anchored} anchored on chain (block {one.block_number})"
 
 
 def told(slot: CheckedSlot, *, every: bool) -> list[str]:

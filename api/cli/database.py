@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from api.cli import environment
+from api.cli.output import Json, tell
 from indexer.errors import GridtraceError
 
 app = typer.Typer(help="Bring the database schema up or down (DATABASE_URL).", no_args_is_help=True)
@@ -30,26 +31,28 @@ def database_url() -> str:
 
 
 @app.command(cls=with_settings)
-def upgrade(revision: Annotated[str, typer.Argument(help="Target revision.")] = "head") -> None:
+def upgrade(revision: Annotated[str, typer.Argument(help="Target revision.")] = "head", as_json: Json = False) -> None:
     """Bring the schema up to a revision, the newest by default, and print where it is."""
     from indexer import migrate
 
     act(lambda url: migrate.upgrade(url, revision))
-    current()
+    current(as_json)
 
 
 # A revision may begin with a dash: it is no option.
 @app.command(cls=with_settings, context_settings={"ignore_unknown_options": True})
-def downgrade(revision: Annotated[str, typer.Argument(help="Target revision; -1 is one step down.")]) -> None:
+def downgrade(
+    revision: Annotated[str, typer.Argument(help="Target revision; -1 is one step down.")], as_json: Json = False
+) -> None:
     """Take the schema down to a revision, and print where it is."""
     from indexer import migrate
 
     act(lambda url: migrate.downgrade(url, revision))
-    current()
+    current(as_json)
 
 
 @app.command(cls=with_settings)
-def current() -> None:
+def current(as_json: Json = False) -> None:
     """Print the schema's revision."""
     import io
 
@@ -61,19 +64,27 @@ def current() -> None:
         config = migrate.alembic_config(url)
         config.stdout = told = io.StringIO()
         command.current(config)
-        typer.echo(told.getvalue().strip() or "no schema yet")
+        text = told.getvalue().strip()
+        tell(text or "no schema yet", {"revision": text.partition(" ")[0] or None}, as_json=as_json)
 
     act(show)
 
 
 @app.command(cls=with_settings)
-def history() -> None:
+def history(as_json: Json = False) -> None:
     """Print all revisions."""
     from alembic import command
+    from alembic.script import ScriptDirectory
 
     from indexer import migrate
 
-    command.history(migrate.alembic_config("postgresql://"))
+    config = migrate.alembic_config("postgresql://")
+    if not as_json:
+        command.history(config)
+        return
+    known = ScriptDirectory.from_config(config).walk_revisions()
+    revisions = [{"revision": one.revision, "down_revision": one.down_revision, "doc": one.doc} for one in known]
+    tell("", revisions, as_json=True)
 
 
 def act(work: Callable[[str], None]) -> None:

@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
+import msgspec
 import typer
 
 from api.cli import environment
+from api.cli.output import Json, tell
 from indexer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ def resolve(
     chain: Annotated[int, typer.Option(min=1, help="Number of the halted chain.")],
     block: Annotated[int | None, typer.Option(min=0, help="Last block to keep. [the last that the chain has]")] = None,
     manifest: Annotated[Path | None, typer.Option(help="TOML file that the chain is indexed by.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Let a chain go on that was replaced below its finalised block: drop what is replaced."""
     import asyncio
@@ -86,16 +89,27 @@ def resolve(
     set_up_logging()
     variables = {**os.environ, "GRIDTRACE_CHAIN_ID": str(chain)}
     resolved = asyncio.run(_resolved(_configured(chain, manifest, variables), block))
-    typer.echo(
+    text = (
         f"chain {chain}: {resolved.blocks} blocks with {resolved.events} events dropped, "
         f"goes on from block {resolved.after.number}"
     )
+    result = {
+        "chain_id": chain,
+        "blocks": resolved.blocks,
+        "events": resolved.events,
+        "block_number": resolved.after.number,
+    }
+    tell(text, result, as_json=as_json)
 
 
 @app.command("versions")
-def list_versions() -> None:
+def list_versions(as_json: Json = False) -> None:
     """List the versions of the tables, and which of them is served."""
-    for version in _with_versions(lambda db, switching: switching.versions(db)):
+    found = _with_versions(lambda db, switching: switching.versions(db))
+    if as_json:
+        typer.echo(msgspec.json.encode(found).decode())
+        return
+    for version in found:
         blocks = ", ".join(f"chain {chain} block {number}" for chain, number in version.blocks.items()) or "empty"
         typer.echo(f"{version.name}{' (served)' if version.is_live else ''}: {blocks}")
 
@@ -104,17 +118,21 @@ def list_versions() -> None:
 def switch(
     name: Annotated[str, typer.Argument(help="The version to serve.")],
     drop_old: Annotated[bool, typer.Option("--drop-old", help="Remove the version served until now.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Serve another version of the tables, in one transaction: readers see the one or the other."""
     old = _with_versions(lambda db, switching: switching.switch(db, name, drop_old=drop_old))
-    typer.echo(f"version {name} is served; {old} {'was removed' if drop_old else 'stays'}")
+    text = f"version {name} is served; {old} {'was removed' if drop_old else 'stays'}"
+    tell(text, {"served": name, "former": old, "dropped": drop_old}, as_json=as_json)
 
 
 @app.command("drop")
-def drop_version(name: Annotated[str, typer.Argument(help="A version that is not served.")]) -> None:
+def drop_version(
+    name: Annotated[str, typer.Argument(help="A version that is not served.")], as_json: Json = False
+) -> None:
     """Remove a version of the tables that is not served."""
     _with_versions(lambda db, switching: switching.drop(db, name))
-    typer.echo(f"version {name} was removed")
+    tell(f"version {name} was removed", {"dropped": name}, as_json=as_json)
 
 
 def _version(name: str) -> str:

@@ -37,7 +37,7 @@ app = typer.Typer(
     name="gridtrace",
     help="Blockchain indexer and energy-trading node: trades settle from metered production.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     # Plain text: loading the other kind takes longer than most commands.
     rich_markup_mode=None,

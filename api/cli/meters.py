@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from api.cli import meter_keys
 from api.cli.orders import DEFAULT_URL, ApiUrl, AsJson, KeyFile, signed_in
+from api.cli.output import tell
 
 if TYPE_CHECKING:
     from contracts.typed_data import Reading
@@ -20,6 +22,7 @@ app = typer.Typer(
     help="List your meters and their faults, read their energy, try a device, check a map, import readings.",
     no_args_is_help=True,
 )
+app.add_typer(meter_keys.app, name="key")
 
 Moment = Annotated[datetime, typer.Option(formats=["%Y-%m-%dT%H:%M:%SZ"])]
 MeterId = Annotated[int, typer.Argument(min=1)]
@@ -64,29 +67,32 @@ def replaced(
     serial: Annotated[str, typer.Argument(help="Serial number of the device that hangs there now.")],
     key_file: KeyFile,
     url: ApiUrl = DEFAULT_URL,
+    as_json: AsJson = False,
 ) -> None:
     """Confirm that another device took a meter's place. Operators only."""
     signed_in(key_file, url, lambda client: client.confirm_replacement(meter_id, serial))
-    typer.echo(f"meter {meter_id} goes on with {serial}")
+    tell(f"meter {meter_id} goes on with {serial}", {"meter_id": meter_id, "serial": serial}, as_json=as_json)
 
 
 @app.command("maps")
-def maps() -> None:
+def maps(as_json: AsJson = False) -> None:
     """List the devices that are known."""
     from api.cli.output import show
     from node.metering import devices
 
     found = [devices.load(name) for name in devices.names()]
-    show([{"map": one.name, "driver": one.driver, "source": one.source} for one in found], as_json=False)
+    show([{"map": one.name, "driver": one.driver, "source": one.source} for one in found], as_json=as_json)
 
 
 @app.command("check")
-def check(path: Annotated[list[Path], typer.Argument(help="Your device maps (TOML).")]) -> None:
+def check(
+    path: Annotated[list[Path], typer.Argument(help="Your device maps (TOML).")], as_json: AsJson = False
+) -> None:
     """Check device maps. Names the file, the key and the reason of everything that is wrong."""
     from api.cli.main import complain
     from node.metering import devices
 
-    bad = 0
+    bad, good = 0, []
     for one in path:
         try:
             device = devices.read(one)
@@ -95,7 +101,11 @@ def check(path: Annotated[list[Path], typer.Argument(help="Your device maps (TOM
             for key, reason in error.found:
                 complain(f"{error.source}: {key}: {reason}", error.code)
         else:
-            typer.echo(f"{one}: {device.name}, a {device.driver} device")
+            good.append({"file": str(one), "name": device.name, "driver": device.driver})
+            if not as_json:
+                typer.echo(f"{one}: {device.name}, a {device.driver} device")
+    if as_json:
+        tell("", good, as_json=True)
     if bad:
         raise typer.Exit(REFUSED)
 
@@ -128,6 +138,7 @@ def import_(
     timezone: Annotated[str | None, typer.Option(help="Of local times, e.g. Europe/Berlin.")] = None,
     import_register: Annotated[int, typer.Option(min=0, help="Wh, at the start of a Green Button file.")] = 0,
     export_register: Annotated[int, typer.Option(min=0, help="Wh, at the start of a Green Button file.")] = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Send readings from a file. Exit code 1: some were refused.
 
@@ -141,10 +152,9 @@ def import_(
 
     registers = (import_register, export_register)
     tally = asyncio.run(send(import_files.load(file, meter_id, key_file, timezone, registers), url))
-    for (state, code), count in sorted(tally.items()):
-        typer.echo(f"{count} {state}{f' {code}' if code else ''}")
-    if not tally:
-        typer.echo("nothing")
+    counts = [{"count": count, "state": state, "code": code} for (state, code), count in sorted(tally.items())]
+    lines = [f"{one['count']} {one['state']} {one['code'] or ''}".rstrip() for one in counts]
+    tell("\n".join(lines) or "nothing", counts, as_json=as_json)
     if any(state == "REFUSED" for state, _ in tally):
         raise typer.Exit(REFUSED)
 

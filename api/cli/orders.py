@@ -1,104 +1,121 @@
 """``gridtrace order``: a trader's orders, through the public API and signed with his own key."""
 
-from collections.abc import Callable, Coroutine
-from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from api.cli import order_entry
+from api.cli.trader import DEFAULT_URL, ApiUrl, AsJson, KeyFile, SlotStart, signed_in, utc
+
 if TYPE_CHECKING:
     from api.client import Client
+    from api.client.results import CancelResult, Order
 
-T = TypeVar("T")
+__all__ = ["DEFAULT_URL", "ApiUrl", "AsJson", "KeyFile", "app", "signed_in"]
 
-app = typer.Typer(help="Post, list and cancel your orders.", no_args_is_help=True)
+REFUSED = 1
+NOTHING_TRADED = 3
+STILL_OPEN = 4
+FOLLOW_S = 0.5
 
-KeyFile = Annotated[Path, typer.Option(help="Your key file (0x-prefixed hex).", envvar="GRIDTRACE_KEY_FILE")]
-ApiUrl = Annotated[str, typer.Option(help="Where the API is.", envvar="GRIDTRACE_API_URL")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-DEFAULT_URL = "http://127.0.0.1:8600"
+app = typer.Typer(help="Post, follow, replace and cancel your orders.", no_args_is_help=True)
+app.command("post")(order_entry.post)
+app.command("replace")(order_entry.replace)
 
-
-@app.command("post")
-def post(
-    side: Annotated[str, typer.Argument(help="buy or sell.")],
-    energy_wh: Annotated[int, typer.Argument(min=1, help="Quantity in Wh.")],
-    limit_price_per_kwh: Annotated[
-        int, typer.Argument(help="Limit in micro-currency per kWh; a buyer's includes the grid fee.")
-    ],
-    delivery_start: Annotated[datetime, typer.Option(formats=["%Y-%m-%dT%H:%M:%SZ"], help="Start of the slot, UTC.")],
-    key_file: KeyFile,
-    url: ApiUrl = DEFAULT_URL,
-    zone: Annotated[int, typer.Option(min=0)] = 1,
-    lane: Annotated[int, typer.Option(min=0, max=1023, help="Nonces grow within a lane.")] = 0,
-    nonce: Annotated[int | None, typer.Option(min=0, help="Market time in ms where left out.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Sign and send one order."""
-    from datetime import UTC
-
-    from api.cli.output import show
-    from api.client import OrderTerms
-
-    if side not in ("buy", "sell"):
-        raise typer.BadParameter("must be buy or sell")
-
-    async def work(client: "Client") -> object:
-        number = nonce
-        if number is None:
-            number = int((await client.status()).clock.now.timestamp() * 1000)
-        terms = OrderTerms(
-            zone=zone,
-            delivery_start=delivery_start.replace(tzinfo=UTC),
-            side=side,
-            energy_wh=energy_wh,
-            limit_price_per_kwh=limit_price_per_kwh,
-            nonce=number,
-            lane=lane,
-        )
-        return await client.post_order(terms)
-
-    show([signed_in(key_file, url, work)], as_json=as_json)
+OrderId = Annotated[str, typer.Argument(help="The order's 0x-prefixed id.")]
 
 
 @app.command("list")
 def list_(
     key_file: KeyFile,
     url: ApiUrl = DEFAULT_URL,
-    status: Annotated[str | None, typer.Option(help="open, cancelled, matched or unmatched.")] = None,
+    status: Annotated[
+        Literal["open", "cancelled", "matched", "unmatched", "expired"] | None, typer.Option(help="Only such.")
+    ] = None,
+    slot: SlotStart = None,
     limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List your orders, the newest first."""
-    from api.cli.output import show
+    from api.cli.order_report import show_orders
 
-    show(signed_in(key_file, url, lambda client: client.orders(status, limit=limit)), as_json=as_json)
+    found = signed_in(key_file, url, lambda client: client.orders(status, delivery_start=utc(slot), limit=limit))
+    show_orders(found, as_json=as_json)
+
+
+@app.command("show")
+def show(order_id: OrderId, key_file: KeyFile, url: ApiUrl = DEFAULT_URL, as_json: AsJson = False) -> None:
+    """Show one order: yours at any time, others' once their gate has closed."""
+    from api.cli.order_report import show_order
+
+    show_order(signed_in(key_file, url, lambda client: client.order(order_id)), as_json=as_json)
+
+
+@app.command("follow")
+def follow(
+    order_id: OrderId,
+    key_file: KeyFile,
+    url: ApiUrl = DEFAULT_URL,
+    timeout_s: Annotated[
+        float | None, typer.Option("--timeout", min=0, help="Real seconds; for ever if not given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell every change of an order until it is over; with --json a document in each line.
+
+    Exit code 0: it has traded; 3: it is over and has traded nothing; 4: it was still open when the time was up.
+    """
+    import asyncio
+    import time
+
+    import msgspec
+
+    until_s = None if timeout_s is None else time.monotonic() + timeout_s
+
+    async def work(client: "Client") -> "Order":
+        told = None
+        while True:
+            order = await client.order(order_id)
+            if told != (told := (order.status, order.matched_wh)):
+                if as_json:
+                    typer.echo(msgspec.json.encode(order).decode())
+                else:
+                    reason = f" ({order.close_reason})" if order.close_reason else ""
+                    typer.echo(f"{order.status}{reason}, {order.matched_wh} of {order.energy_wh} Wh traded")
+            if order.status not in ("open", "cancelling") or (until_s is not None and time.monotonic() >= until_s):
+                return order
+            await asyncio.sleep(FOLLOW_S)
+
+    order = signed_in(key_file, url, work)
+    if order.status in ("open", "cancelling"):
+        raise typer.Exit(STILL_OPEN)
+    if not order.matched_wh:
+        raise typer.Exit(NOTHING_TRADED)
 
 
 @app.command("cancel")
 def cancel(
-    order_id: Annotated[str, typer.Argument(help="The order's 0x-prefixed id.")],
     key_file: KeyFile,
+    order_ids: Annotated[list[str] | None, typer.Argument(help="The orders' 0x-prefixed ids.")] = None,
     url: ApiUrl = DEFAULT_URL,
+    every: Annotated[bool, typer.Option("--all", help="All your open orders; --zone and --slot narrow it.")] = False,
+    zone: Annotated[int | None, typer.Option(min=0, help="With --all: of this zone.")] = None,
+    slot: SlotStart = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take back an open order."""
-    from api.cli.output import show
+    """Take back open orders. Exit code 1: one of them is refused; the others are taken back all the same."""
+    from api.cli.output import show as show_rows
+    from indexer.errors import ConfigError
 
-    show([signed_in(key_file, url, lambda client: client.cancel_order(order_id))], as_json=as_json)
+    if every == bool(order_ids):
+        raise ConfigError(["name orders, or --all"])
+    if not every and (zone is not None or slot is not None):
+        raise ConfigError(["--zone and --slot go with --all"])
 
+    async def work(client: "Client") -> "list[CancelResult]":
+        return await client.cancel_orders(order_ids or None, zone=zone, delivery_start=utc(slot))
 
-def signed_in(key_file: Path, url: str, work: "Callable[[Client], Coroutine[Any, Any, T]]") -> T:
-    """Runs ``work`` with a client that has signed in with the key."""
-    import asyncio
-
-    from api.client import Client
-    from api.devnet.keys import read_key
-
-    async def session() -> T:
-        async with Client(url, read_key(key_file)) as client:
-            await client.sign_in()
-            return await work(client)
-
-    return asyncio.run(session())
+    results = signed_in(key_file, url, work)
+    show_rows(results, as_json=as_json)
+    if any(result.code for result in results):
+        raise typer.Exit(REFUSED)

@@ -1,9 +1,17 @@
 """Answers for a person or a machine."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 import typer
+
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+
+
+def tell(text: str, result: Mapping[str, Any] | Sequence[Any], *, as_json: bool) -> None:
+    """What a command has done: in words, or as JSON."""
+    typer.echo(msgspec.json.encode(result).decode() if as_json else text)
 
 
 def show(rows: Sequence[object], *, as_json: bool) -> None:

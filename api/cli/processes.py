@@ -32,6 +32,7 @@ def serve() -> None:
     import uvicorn
 
     from api.app import create_app
+    from api.bounded_http import BoundedHttp
     from api.config import ApiConfig
 
     config = ApiConfig.from_environment(os.environ)
@@ -44,9 +45,10 @@ def serve() -> None:
             host=config.host,
             port=config.port,
             loop="uvloop",
-            http="httptools",
+            http=BoundedHttp,
             log_config=None,
             access_log=False,
+            ws_per_message_deflate=False,  # one message to a thousand listeners would be packed a thousand times
             timeout_graceful_shutdown=3,
         )
     )

@@ -1,6 +1,7 @@
 """The picture of a simulation, drawn with matplotlib where it is installed."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -37,15 +38,16 @@ def draw(path: Path, outcomes: Sequence["Outcome"], population: "Population") ->
     for outcome in outcomes:
         known = [None if slot.price_per_kwh is None else slot.price_per_kwh / 1e6 for slot in outcome.slots]
         prices.plot(days, known, label=outcome.measures.strategy, linewidth=1)
-    prices.set(title="Clearing price", ylabel="€/kWh")
+    prices.set(title="Clearing price, where anything is traded", ylabel="€/kWh")
     _energy(energy, days, outcomes[0], 3_600 / population.slot_s)
     for outcome in outcomes:
         saved = sorted(outcome.measures.saved_by_participant)
         savings.plot(range(1, len(saved) + 1), [cash / 1e6 for cash in saved], label=outcome.measures.strategy)
     savings.axhline(0, color="grey", linewidth=0.5)
     savings.set(title="Saved against the grid alone", xlabel="participants, least to most", ylabel="€")
+    first_day = datetime.fromtimestamp(population.start_s, UTC)
     for panel in (prices, energy):
-        panel.set(xlabel="days", xlim=(0, days[-1]))
+        panel.set(xlabel=f"days since {first_day:%A %Y-%m-%d}, UTC", xlim=(0, days[-1]))
     for panel in (prices, energy, savings):
         panel.legend(loc="best", fontsize="small", frameon=False)
         panel.spines[["top", "right"]].set_visible(False)

@@ -152,6 +152,18 @@ class Client:
         """What is or was wrong with a meter, the open faults first. Owner or operators only."""
         return as_list(await self._items(f"/v1/meters/{meter_id}/faults", {}), results.MeterFault)
 
+    async def meter_keys(self, meter_id: int) -> list[results.MeterKey]:
+        """The key that signs for a meter, and those that did. Owner or operators only."""
+        return as_list(await self._items(f"/v1/meters/{meter_id}/keys", {}), results.MeterKey)
+
+    async def rotate_meter_key(self, meter_id: int, key: str) -> results.RotatedKey:
+        """Lets another key sign for one of our meters, and the former one never again."""
+        return await self._api.call("POST", f"/v1/meters/{meter_id}/keys", results.RotatedKey, body={"key": key})
+
+    async def revoke_meter_key(self, meter_id: int, key: str) -> None:
+        """Lets nobody sign for one of our meters until it has another key."""
+        await self._api.call("DELETE", f"/v1/meters/{meter_id}/keys/{key}", type(None))
+
     async def confirm_replacement(self, meter_id: int, serial: str) -> results.Baseline:
         """Confirms that the device with this serial number has taken a meter's place. Operators only."""
         path = f"/v1/meters/{meter_id}/replacements"
@@ -260,9 +272,12 @@ class Client:
         """One order: ours at any time, others' once their gate has closed."""
         return await self._api.call("GET", f"/v1/orders/{order_id}", results.Order)
 
-    async def orders(self, status: str | None = None, *, limit: int = 100) -> list[results.Order]:
-        """Our newest orders first."""
-        query = {"account": self.address, "status": status, "limit": str(limit)}
+    async def orders(
+        self, status: str | None = None, *, delivery_start: datetime | None = None, limit: int = 100
+    ) -> list[results.Order]:
+        """Our newest orders first; of one slot where it is given."""
+        start = None if delivery_start is None else rfc3339(delivery_start)
+        query = {"account": self.address, "status": status, "delivery_start": start, "limit": str(limit)}
         return as_list(await self._items("/v1/orders", query), results.Order)
 
     async def trades(

@@ -103,6 +103,20 @@ class Meter(Struct, frozen=True):
     last_reading_at: datetime | None = None
 
 
+class MeterKey(Struct, frozen=True):
+    """A key that signs a meter's readings, or did until ``until``."""
+
+    key: str
+    until: datetime | None
+
+
+class RotatedKey(Struct, frozen=True):
+    """The key that signs from now on; ``outbox_id`` tells the chain."""
+
+    key: str
+    outbox_id: int | None
+
+
 class MeterFault(Struct, frozen=True):
     """What is or was wrong with a meter; open while ``until`` is None."""
 
@@ -155,6 +169,17 @@ class Order(Struct, frozen=True):
     matched_wh: int
     lane: int
     nonce: int
+    min_fill_wh: int = 0
+    time_in_force: str = "good_till_gate"
+    source: str = "any"
+    locked_cash: int = 0
+    post_only: bool = False
+    display_wh: int = 0
+    self_trade: str = "cancel_newest"
+    good_till: datetime | None = None
+    replaces: str | None = None
+    block: str | None = None
+    close_reason: str | None = None
 
 
 class OrderResult(Struct, frozen=True):

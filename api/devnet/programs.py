@@ -108,6 +108,7 @@ def settings(
         "GRIDTRACE_OPERATORS": checksum(keys.address("operator")),
         "GRIDTRACE_DEVNET": "1",
         "GRIDTRACE_DOCUMENTS_DIR": str(folder.path / "documents"),
+        "GRIDTRACE_EXPORTS_DIR": str(folder.path / "exports"),
         "GRIDTRACE_SEALING_KEY_FILE": str(keys.file("sealing")),
     }
 

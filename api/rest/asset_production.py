@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from api.auth import Forbidden
-from api.deps import Reader, SignedIn, Site, Writer, manages, public, signed_in
+from api.deps import Reader, SignedIn, Site, Writer, admin, manages, public, signed_in
 from api.rest.fields import Answer, Instant, Natural, Request, Second
 from api.rest.meta import Meta, Stamp
 from node.assets import news, production, registry
@@ -83,6 +83,45 @@ class AssetEvent(Answer):
 
 class AssetEvents(Answer):
     items: list[AssetEvent]
+
+
+class Leader(Answer):
+    """``yearly`` is what was paid in a year over the last price: 0.05 is five percent."""
+
+    asset_id: UUID
+    yearly: float
+
+
+class Leaders(Answer):
+    items: list[Leader]
+
+
+class Investor(Answer):
+    """``invested``: whole units of the currency, for fractions, first hand."""
+
+    user_id: UUID
+    invested: float
+
+
+class Investors(Answer):
+    items: list[Investor]
+
+
+Count = Annotated[int, Query(ge=1, le=100)]
+
+
+@router.get("/v1/assets:leaders", dependencies=[Depends(public)])
+async def leaders(db: Reader, site: Site, count: Count = 10) -> Leaders:
+    """Assets by what they paid, the best first; some seconds old."""
+    found = await site.cache.best(db, site.chain_id, "assets", count)
+    return Leaders(items=[Leader(asset_id=UUID(member), yearly=score) for member, score in found])
+
+
+@router.get("/v1/investors:leaders", dependencies=[Depends(admin)])
+async def investors(db: Reader, site: Site, count: Count = 10) -> Investors:
+    """Users by what they invested, for administrators; some seconds old."""
+    found = await site.cache.best(db, site.chain_id, "users", count)
+    return Investors(items=[Investor(user_id=UUID(member), invested=score) for member, score in found])
 
 
 @router.get("/v1/assets/{asset_id}/production", dependencies=[Depends(public)])

@@ -4,14 +4,15 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from starlette.requests import Request as HttpRequest
 
 from api import auth
 from api.deps import MaybeCaller, Services, SignedIn, Site, by_signature, public, signed_in
-from api.rest.fields import Address, Answer, Instant, Request, Signature
+from api.rest.fields import Address, Answer, Instant, Octets, Request
+from contracts.typed_data import parse_address
 from indexer.db import transaction
-from node import eip4361, identity
+from node import contract_accounts, eip4361, identity
 
 router = APIRouter(tags=["auth"])
 
@@ -28,11 +29,18 @@ class NonceAnswer(Answer):
     """The account that was named, in the capitals (EIP-55) that the message must have."""
 
 
+def _bounded(signature: bytes) -> bytes:
+    if len(signature) > contract_accounts.MAX_SIGNATURE_BYTES:
+        raise ValueError(f"must be at most {contract_accounts.MAX_SIGNATURE_BYTES} bytes")
+    return signature
+
+
 class SignIn(Request):
-    """An EIP-4361 message and its signature (EIP-191)."""
+    """An EIP-4361 message and its signature (EIP-191): the account's key's, or whatever its contract takes (ERC-1271,
+    ERC-6492)."""
 
     message: Annotated[str, Field(max_length=eip4361.MAX_LENGTH)]
-    signature: Signature
+    signature: Annotated[Octets, AfterValidator(_bounded)]
 
 
 class SessionAnswer(Answer):
@@ -76,15 +84,30 @@ async def _open_session(request: HttpRequest, site: Services, body: SignIn) -> i
     message = eip4361.parse(body.message)
     async with transaction(site.pool) as db:
         await identity.consume_nonce(db, nonce=message.nonce, browser_key=key, now=now)
+    ours = identity.Site(site.config.domain, site.chain_id, site.config.operators)
+    identity.check_message(message, ours, now)
+    is_vouched = await _is_vouched(site, body, parse_address(message.address))
     async with transaction(site.pool) as db:
         return await identity.sign_in(
             db,
-            site=identity.Site(site.config.domain, site.chain_id, site.config.operators),
+            site=ours,
             text=body.message,
             signature=body.signature,
             now=now,
             user_agent=request.headers.get("user-agent"),
+            is_vouched=is_vouched,
         )
+
+
+async def _is_vouched(site: Services, body: SignIn, account: bytes) -> bool:
+    """Whether the account is a contract that takes the signature. Asked where no key of its own has signed, and while
+    no connection is held."""
+    try:
+        identity.check_signature(body.message, account, body.signature)
+    except identity.SignInRefused:
+        async with site.nonces.turn():
+            return await contract_accounts.vouches(site.rpc, account, eip4361.digest(body.message), body.signature)
+    return False
 
 
 @router.post("/v1/auth/verify", dependencies=[Depends(by_signature)])

@@ -26,8 +26,8 @@ class Mandate(Answer):
 
 
 class Balances(Answer):
-    """Cash units and Wh. ``available`` is ``cash`` less what open orders lock; both are only known as of now, and null
-    as of an earlier block."""
+    """Cash units and Wh. ``available`` is ``cash`` less what orders and slots that are not over lock; both are only
+    known as of now, and null as of an earlier block."""
 
     meta: Meta | None
     account: Address
@@ -51,7 +51,7 @@ async def balances(account: Address, caller: SignedIn, db: Reader, site: Site, m
     if meta is not None and head is not None and meta.block_number < head.number:
         return await _earlier(db, site.chain_id, token, account, meta)
     vault = await read.balance(db, site.chain_id, account)
-    locked = await service.locked_cash(db, account)
+    locked = await service.locked_cash(db, site.chain_id, account)
     mandate = await db.fetchrow(SQL["mandate"], site.chain_id, account)
     return Balances.model_validate(
         {

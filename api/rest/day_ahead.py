@@ -1,18 +1,25 @@
 """The auction of a whole day at once, for everyone to run again."""
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from api.deps import Reader, public
+from api.deps import Reader, Site, public
 from api.rest.fields import Answer, Hash, Instant, Natural, Octets, Whole, ZoneNumber
 from api.rest.meta import Meta, Stamp
 from indexer.db import queries
 from node.errors import NotFound
+from node.market import days
 
 router = APIRouter(tags=["markets"], dependencies=[Depends(public)])
 SQL = queries(__name__)
+
+
+Day = Annotated[
+    date,
+    Query(description="Day of delivery, on the market's calendar", ge=date(1970, 1, 2), le=date(2105, 12, 31)),
+]
 
 
 class DayAheadPrice(Answer):
@@ -36,6 +43,8 @@ class DayAhead(Answer):
     area: int
     """The zones that were cleared together, by the smallest."""
     day: Instant
+    """When it begins, on the market's calendar."""
+    ends_at: Instant
     gate_closed_at: Instant
     cleared_at: Instant
     order_count: int
@@ -51,13 +60,12 @@ class DayAhead(Answer):
 
 
 @router.get("/v1/markets/{zone}/day-ahead")
-async def day_ahead(
-    zone: ZoneNumber, day: Annotated[date, Query(description="Day of delivery, UTC")], db: Reader, meta: Stamp
-) -> DayAhead:
+async def day_ahead(zone: ZoneNumber, day: Day, db: Reader, site: Site, meta: Stamp) -> DayAhead:
     """Published when the day-ahead gate has closed; not found before, and where there is no such session."""
-    begins_at = datetime.combine(day, time(), UTC)
+    begins_at = datetime.fromtimestamp(days.begins_at(site.config.node.market, day), UTC)
     row = await db.fetchrow(SQL["session"], zone, begins_at)
     if row is None:
         raise NotFound
-    prices = [DayAheadPrice.model_validate(dict(price)) for price in await db.fetch(SQL["prices"], zone, begins_at)]
+    rows = await db.fetch(SQL["prices"], zone, begins_at, row["ends_at"])
+    prices = [DayAheadPrice.model_validate(dict(price)) for price in rows]
     return DayAhead(meta=meta, prices=prices, **dict(row))

@@ -8,14 +8,17 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
-from api.deps import Admin, Reader, Site, Writer, admin, by_signature, public
+from api.deps import Admin, Reader, Site, Writer, admin, by_signature, public, snapshot
 from api.rest.accepted import Accepted
+from api.rest.contracts import SigningDomain, payment_token_domain
 from api.rest.fields import Address, Answer, Hash, Instant, Natural, Request, Second, Signature, seconds
-from api.rest.investments import Permit
-from api.rest.meta import Meta, Stamp
+from api.rest.investments import TERMS_LIFE_S, Permit, asset_domain
+from api.rest.meta import Meta, Stamp, stamp
 from api.rest.paging import Page
 from contracts.typed_data import RevenueDeposit
-from node.assets import revenue
+from node import nonces
+from node.assets import registry, revenue
+from node.assets.registry import AssetState
 
 router = APIRouter(tags=["assets"])
 
@@ -54,6 +57,19 @@ class OneDistribution(Answer):
 
 class Decision(Request):
     decision: Literal["approve", "reject"]
+
+
+class DepositTerms(Answer):
+    """What the owner signs: a deposit under ``asset_domain``, and a permit under ``payment_domain`` for ``token``."""
+
+    depositor: Address
+    token: Address
+    amount: Natural
+    distribution_id: Hash
+    permit_nonce: Natural
+    deadline: Instant
+    asset_domain: SigningDomain
+    payment_domain: SigningDomain
 
 
 class NewDeposit(Request):
@@ -104,6 +120,29 @@ async def decide(distribution_id: UUID, body: Decision, caller: Admin, db: Write
     act = revenue.approve if body.decision == "approve" else revenue.reject
     await act(db, distribution_id, caller.account)
     return await _one(db, distribution_id, meta)
+
+
+@router.get("/v1/distributions/{distribution_id}/terms", dependencies=[Depends(public)])
+async def terms(distribution_id: UUID, site: Site) -> DepositTerms:
+    """What the asset's owner must sign to pay in. Compare it with what your wallet shows before signing."""
+    async with snapshot(site) as db:
+        found = (await _one(db, distribution_id, await stamp(db, site))).distribution
+        asset = await registry.asset(db, site.chain_id, found.asset_id)
+        if asset.token is None:
+            raise AssetState(f"asset {asset.id} is not on chain")
+        permits = await nonces.permits_under_way(db, asset.owner)
+    async with site.nonces.turn():
+        permit_nonce = await nonces.of_permit(site.rpc, site.chain, asset.owner, permits)
+    return DepositTerms(
+        depositor=asset.owner,
+        token=asset.token,
+        amount=found.amount,
+        distribution_id=found.distribution_id,
+        permit_nonce=permit_nonce,
+        deadline=datetime.fromtimestamp(int(site.chain_now()) + TERMS_LIFE_S, UTC),
+        asset_domain=asset_domain(site, asset.token),
+        payment_domain=payment_token_domain(site),
+    )
 
 
 @router.post("/v1/distributions/{distribution_id}/deposit", status_code=202, dependencies=[Depends(by_signature)])

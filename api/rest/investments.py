@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
-from api.deps import Reader, SignedIn, Site, Writer, by_signature, own, public, snapshot
+from api.deps import Reader, Services, SignedIn, Site, Writer, admin, by_signature, own, public, snapshot
 from api.rest.accepted import Accepted, IdempotencyKey
 from api.rest.contracts import SigningDomain, payment_token_domain
 from api.rest.fields import Address, Answer, Hash, Instant, Natural, Request, Second, Signature, seconds
@@ -91,6 +91,7 @@ class Position(Answer):
     claimed: Natural
     claimable: Natural
     last_price: Natural | None
+    yield_bp: int | None
 
 
 class Portfolio(Answer):
@@ -100,6 +101,11 @@ class Portfolio(Answer):
     invested: Natural
     claimed: Natural
     claimable: Natural
+
+
+def asset_domain(site: Services, token: bytes) -> SigningDomain:
+    """What purchases and deposits of an asset are signed under."""
+    return SigningDomain(name=ASSET_NAME, version=ASSET_VERSION, chain_id=site.chain_id, verifying_contract=token)
 
 
 @router.get("/v1/assets/{asset_id}/purchases/terms", dependencies=[Depends(public)])
@@ -130,9 +136,7 @@ async def terms(
         nonce=nonce,
         permit_nonce=permit_nonce,
         deadline=datetime.fromtimestamp(int(site.chain_now()) + TERMS_LIFE_S, UTC),
-        asset_domain=SigningDomain(
-            name=ASSET_NAME, version=ASSET_VERSION, chain_id=site.chain_id, verifying_contract=asset.token
-        ),
+        asset_domain=asset_domain(site, asset.token),
         payment_domain=payment_token_domain(site),
     )
 
@@ -183,6 +187,13 @@ async def portfolio(
         claimed=sum(item.claimed for item in found),
         claimable=sum(item.claimable for item in found),
     )
+
+
+@router.post("/v1/assets/{asset_id}/payouts", status_code=202, dependencies=[Depends(admin)])
+async def pay_out(asset_id: UUID, db: Writer, site: Site, idempotency_key: IdempotencyKey) -> Accepted:
+    """Pays up to 200 cleared holders in one transaction, those with the most revenue first; again for the next."""
+    now = datetime.fromtimestamp(site.chain_now(), UTC)
+    return Accepted(outbox_id=await revenue.pay_out(db, site.chain, asset_id, idempotency_key, now))
 
 
 @router.post("/v1/assets/{asset_id}/claims", status_code=202)

@@ -28,7 +28,13 @@ class LedgerEvent(Answer):
 
 
 async def newest(
-    db: Connection, chain_id: int, contract: str | None, event: str | None, before: int | None, limit: int, as_of: int | None
+    db: Connection,
+    chain_id: int,
+    contract: str | None,
+    event: str | None,
+    before: int | None,
+    limit: int,
+    as_of: int | None,
 ) -> list[Mapping[str, Any]]:
     """A page of events, newest first; ``key`` orders them and goes into the cursor. ``as_of``: up to a block."""
     known = await sources.events(db, chain_id)

@@ -108,13 +108,14 @@ async def candles(
     end: End = None,
 ) -> Candles:
     """Open, high, low, close, mean price and volume; by delivery, or of one slot by when its trades were made."""
-    length_s = {"slot": site.config.node.market.slot_s, "hour": 3_600, "day": 86_400, **EXECUTION_S}[interval]
+    rules = site.config.node.market
+    length_s = {"slot": rules.slot_s, "hour": 3_600, "day": 86_400, **EXECUTION_S}[interval]
     last = end or (_end(site) if delivery_start is None else delivery_start)
     first = _range(start, last, timedelta(seconds=length_s), MOST)
     if interval not in EXECUTION_S:
         if delivery_start is not None:
             raise RangeInvalid(f"interval={interval} is of delivery: delivery_start does not go with it")
-        rows = await db.fetch(SQL["candles_by_delivery"], zone, interval, first, last)
+        rows = await db.fetch(SQL["candles_by_delivery"], zone, interval, first, last, rules.time_zone)
     elif delivery_start is None:
         raise RangeInvalid(f"interval={interval} is of execution: it needs delivery_start")
     else:
@@ -127,12 +128,13 @@ async def candles(
 async def statistics(
     zone: ZoneNumber, db: Reader, site: Site, meta: Stamp, start: Start = None, end: End = None
 ) -> Statistics:
-    """Volume, prices, participants and self-sufficiency of each day of delivery (UTC)."""
+    """Volume, prices, participants and self-sufficiency of each day of delivery, on the market's calendar."""
     last = end or _end(site)
     first = _range(start, last, DAY, MOST)
     area = area_of(site.areas, zone)
-    unsealed = site.clock.now() + timedelta(seconds=site.config.node.market.gate_lead_s)
-    rows = await db.fetch(SQL["statistics"], zone, zone if area is None else area.name, first, last, unsealed)
+    rules, name = site.config.node.market, zone if area is None else area.name
+    unsealed = site.clock.now() + timedelta(seconds=rules.gate_lead_s)
+    rows = await db.fetch(SQL["statistics"], zone, name, first, last, unsealed, rules.time_zone)
     return Statistics(
         meta=meta, zone=zone, start=first, end=last, items=[Day.model_validate(dict(row)) for row in rows]
     )

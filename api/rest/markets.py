@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from api.deps import Reader, Site, public
+from api.deps import Reader, Site, public, whole
 from api.rest.fields import Address, Answer, Hash, Instant, Natural, Octets, Second, Whole, ZoneNumber, seconds
 from api.rest.meta import Meta, Stamp
 from api.rest.order_fields import OrderAnswer, order_answer
@@ -15,7 +15,7 @@ from api.rest.slots import Slot, slot_of
 from api.rest.status import Rules, rules_of
 from indexer.db import queries
 from node.errors import NotFound
-from node.market import depth, service
+from node.market import agreement, depth, indicative, service
 from node.market.area import alone, area_of
 
 router = APIRouter(tags=["markets"], dependencies=[Depends(public)])
@@ -43,12 +43,38 @@ class BookLevel(Answer):
     orders: int
 
 
+class Indicative(Answer):
+    """What the closing auction would come to in a zone if the gate closed now: null and 0 where nothing would trade.
+
+    The best bid and the best ask are those that the book shows.
+    """
+
+    zone: int
+    sell_price_per_kwh: Whole | None
+    buy_price_per_kwh: Whole | None
+    sold_wh: Natural
+    bought_wh: Natural
+    best_bid_per_kwh: Whole | None
+    best_ask_per_kwh: Whole | None
+
+
+class Indication(Answer):
+    """The closing auction of an open book as of ``revision``, in all zones that are cleared together."""
+
+    meta: Meta | None
+    area: int
+    delivery_start: Instant
+    revision: int
+    zones: list[Indicative]
+
+
 class Book(Answer):
     """Where the market trades by auction, sealed until the gate closes: then every order, and the canonical bytes to
     run the auction again.
 
     In continuous trading ``bids`` and ``asks`` are what the book shows before the gate, best first, as of ``revision``:
-    channel ``book`` goes on from there, each message one revision further.
+    channel ``book`` goes on from there, each message one revision further. ``indicative`` is what the closing auction
+    would come to in this zone.
     """
 
     meta: Meta | None
@@ -61,6 +87,7 @@ class Book(Answer):
     revision: int | None
     bids: list[BookLevel]
     asks: list[BookLevel]
+    indicative: Indicative | None
     orders: list[OrderAnswer]
     book: Octets | None
     book_hash: Hash | None
@@ -165,9 +192,12 @@ async def book(
     rows = [] if is_open else await db.fetch(SQL["book"], zone, delivery_start)
     auction = None if is_open else await db.fetchrow(SQL["published"], zone, delivery_start)
     area = area_of(site.areas, zone) or alone(zone, rules.grid_fee_per_kwh)
-    shown = None
+    shown = told = None
     if is_continuous and is_open:
+        await agreement.require(db, site.areas)
         shown = await depth.snapshot(db, area, seconds(delivery_start))
+        async with whole(site) as everybodys:
+            told = await indicative.indication(everybodys, area, seconds(delivery_start))
     return Book(
         meta=meta,
         zone=zone,
@@ -178,12 +208,35 @@ async def book(
         revision=None if shown is None else shown.revision,
         bids=_levels(shown, zone, "buy"),
         asks=_levels(shown, zone, "sell"),
+        indicative=None if told is None else _indicative(told, zone),
         order_count=await db.fetchval(SQL["order_count"], zone, delivery_start),
         orders=[order_answer(row) for row in rows],
         book=auction and auction["book"],
         book_hash=auction and auction["book_hash"],
         result_hash=auction and auction["result_hash"],
     )
+
+
+@router.get("/v1/markets/{zone}/indicative")
+async def indicative_price(
+    zone: ZoneNumber, delivery_start: Annotated[Second, Query()], db: Reader, site: Site, meta: Stamp
+) -> Indication:
+    """Indicative price and volume of the closing auction, while the book is open; not found where books are sealed,
+    and after the gate."""
+    rules = site.config.node.market
+    is_open = site.clock.now() < delivery_start - timedelta(seconds=rules.gate_lead_s)
+    if rules.trading != "continuous" or not is_open:
+        raise NotFound("only an open book has an indicative price")
+    await agreement.require(db, site.areas)
+    area = area_of(site.areas, zone) or alone(zone, rules.grid_fee_per_kwh)
+    async with whole(site) as everybodys:
+        found = await indicative.indication(everybodys, area, seconds(delivery_start))
+    zones = [Indicative.model_validate(asdict(row)) for row in found.zones]
+    return Indication(meta=meta, area=found.area, delivery_start=delivery_start, revision=found.revision, zones=zones)
+
+
+def _indicative(found: indicative.Indication, zone: int) -> Indicative | None:
+    return next((Indicative.model_validate(asdict(row)) for row in found.zones if row.zone == zone), None)
 
 
 def _levels(shown: depth.Snapshot | None, zone: int, side: str) -> list[BookLevel]:

@@ -79,7 +79,7 @@ async def _mirrored(site: Services, number: int, log_index: int) -> tuple[bytes,
         db.transaction(isolation="repeatable_read", readonly=True),
     ):
         block_hash = await db.fetchval(SQL["block_hash"], site.chain_id, number)
-        rows = await ledger_events.newest(db, site.chain_id, None, None, key + 1, 1)
+        rows = await ledger_events.newest(db, site.chain_id, None, None, key + 1, 1, None)
     if block_hash is None or not rows or rows[0]["key"] != key:
         raise NotFound
     return block_hash, rows[0]

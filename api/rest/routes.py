@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from api.rest import (
     access,
+    agents,
     asset_documents,
     asset_production,
     assets,
@@ -17,6 +18,7 @@ from api.rest import (
     deposits,
     distributions,
     executions,
+    exports,
     graph,
     health,
     investments,
@@ -26,6 +28,7 @@ from api.rest import (
     mandates,
     market_data,
     markets,
+    meter_keys,
     meters,
     notifications,
     orders,
@@ -38,6 +41,7 @@ from api.rest import (
     slot_logs,
     status,
     transactions,
+    webhooks,
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -49,8 +53,10 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     contracts.router,
     auth.router,
     access.router,
+    agents.router,
     participants.router,
     meters.router,
+    meter_keys.router,
     readings.router,
     deposits.router,
     mandates.router,
@@ -66,6 +72,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     ledger_records.router,
     proofs.router,
     executions.router,
+    exports.router,
+    webhooks.router,
     graph.router,
     reconcile.router,
     assets.router,

@@ -1,12 +1,15 @@
 """The market at a glance: its time, rules, chain, and what the auditor found."""
 
+from datetime import UTC, datetime
+
 from fastapi import APIRouter, Depends
 
-from api.deps import Reader, Site, public
-from api.rest.fields import Answer, Instant, Natural, Whole
+from api.deps import Reader, Services, Site, public
+from api.rest.fields import Answer, Hash, Instant, Natural, Whole
 from api.rest.meta import Meta, Stamp
-from indexer.db import queries
+from indexer.db import Connection, queries
 from node.config import MarketRules
+from node.market import agreement, days
 
 router = APIRouter(tags=["status"], dependencies=[Depends(public)])
 SQL = queries(__name__)
@@ -36,6 +39,8 @@ class Rules(Answer):
     carbon_g_per_kwh: Natural
     reading_grace_s: int
     reading_gap_s: int
+    trading: str
+    time_zone: str
 
 
 class Counts(Answer):
@@ -48,8 +53,28 @@ class Counts(Answer):
     events_indexed: int
 
 
+class DayAheadSession(Answer):
+    """``state``: open, closed (not cleared yet) or cleared. ``day`` is when the day of delivery begins."""
+
+    day: Instant
+    ends_at: Instant
+    opens_at: Instant
+    gate_closes_at: Instant
+    state: str
+
+
+class Areas(Answer):
+    """Hashes of the areas that this process was started with and that the market runs with, null before its first slot.
+    Where they differ, this process does not speak for the market's open books."""
+
+    configured: Hash
+    agreed: Hash | None
+    agree: bool
+
+
 class Status(Answer):
-    """``differences`` counts what the auditor found between meters and ledger, over all checked slots."""
+    """``day_ahead`` are the session whose gate closed last, and the one that takes orders; empty where there are none.
+    ``differences`` counts what the auditor found between meters and ledger, over all checked slots."""
 
     meta: Meta | None
     clock: MarketClock
@@ -57,6 +82,8 @@ class Status(Answer):
     counts: Counts
     differences: int
     state: str
+    day_ahead: list[DayAheadSession]
+    areas: Areas
 
 
 def rules_of(rules: MarketRules) -> Rules:
@@ -76,4 +103,31 @@ async def status(db: Reader, site: Site, meta: Stamp) -> Status:
         counts=Counts.model_validate(dict(row)),
         differences=row["differences"],
         state=row["state"],
+        day_ahead=await _sessions(db, site),
+        areas=await _areas(db, site),
     )
+
+
+async def _sessions(db: Connection, site: Services) -> list[DayAheadSession]:
+    rules, now_s = site.config.node.market, site.clock.now_s()
+    last = days.last_session(rules, now_s)
+    if last is None:
+        return []
+    done = set(await db.fetchval(SQL["cleared_zones"], last))
+    is_cleared = all(zone in done for area in site.areas for zone in area.zones)
+    following = days.day_after(rules, last)
+    return [_session(rules, last, "cleared" if is_cleared else "closed"), _session(rules, following, "open")]
+
+
+def _session(rules: MarketRules, day_s: int, state: str) -> DayAheadSession:
+    opens_at, closes_at = days.session_opens_at(rules, day_s), days.session_closes_at(rules, day_s)
+    assert opens_at is not None
+    assert closes_at is not None
+    times = (day_s, days.day_after(rules, day_s), opens_at, closes_at)
+    day, ends_at, opens, closes = (datetime.fromtimestamp(time_s, UTC) for time_s in times)
+    return DayAheadSession(day=day, ends_at=ends_at, opens_at=opens, gate_closes_at=closes, state=state)
+
+
+async def _areas(db: Connection, site: Services) -> Areas:
+    found = await agreement.agreement(db, site.areas)
+    return Areas(configured=found.own_hash, agreed=found.agreed_hash, agree=found.holds)

@@ -12,3 +12,7 @@ select
     coalesce((select events_indexed from blockchain.cursors where chain_id = $1 and stream = 'main'), 0)
         as events_indexed,
     coalesce((select state from blockchain.cursors where chain_id = $1 and stream = 'main'), 'waiting') as state;
+
+-- cleared_zones -- the zones that have had the day-ahead auction of the day that begins at a time ($1)
+select coalesce(array_agg(zone), '{}') from trading.day_ahead_auctions, unnest(zones) as zone
+where day = to_timestamp($1::bigint);

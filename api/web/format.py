@@ -48,6 +48,11 @@ def nano(money_nano: int | None) -> str:
     return cash(sign * ((abs(money_nano) + 500) // 1_000))
 
 
+def percent(hundredths: int | None) -> str:
+    """Hundredths of a percent, as 5.25 %."""
+    return "–" if hundredths is None else f"{_grouped(hundredths, 2)} %"
+
+
 def whole(value: int | None) -> str:
     """A whole number with its thousands apart."""
     return NONE if value is None else _grouped(value, 0)
@@ -106,6 +111,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "kwh": kwh,
     "cents": cents,
     "cash": cash,
+    "percent": percent,
     "nano": nano,
     "whole": whole,
     "rfc3339": rfc3339,

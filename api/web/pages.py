@@ -26,7 +26,7 @@ router = APIRouter(include_in_schema=False, dependencies=[Depends(public)])
 
 PAST_SLOTS: Final = 96
 TRADES_SHOWN: Final = 20
-AUCTIONS_SHOWN: Final = 12
+AUCTIONS_SHOWN: Final = 6
 INTERVALS: Final = {"slot": 96, "hour": 168, "day": 60}
 """How many of each the chart goes back."""
 MOST_DRAWN: Final = 2_000

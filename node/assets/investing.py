@@ -14,6 +14,8 @@ from uuid import UUID
 from contracts.abi import encode_call
 from contracts.typed_data import BadSignature, Purchase, checksum, purchase_digest, recover
 from indexer.db import Connection, queries
+from node.assets import news
+from node.assets.news import Changed
 from node.assets.permit import TokenPermit, check_deadline, check_permit
 from node.assets.registry import Asset, AssetState, asset
 from node.errors import Conflict, Refused
@@ -86,6 +88,8 @@ class Position:
     """Revenue that he would be paid now."""
     last_price: int | None
     """Of the newest purchase by anyone."""
+    yield_bp: int | None
+    """Paid in a year over that price, in hundredths of a percent (``assets.yields``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +178,21 @@ def _check_signed(chain_id: int, token: bytes, purchase: Purchase, signature: by
         raise WrongSigner(f"signed by {checksum(signer)}, not by {checksum(purchase.buyer)}")
 
 
+async def follow(db: Connection, chain_id: int) -> Changed:
+    """Tells buyers what became of their purchases, also where a reorganisation took one back."""
+    changed = Changed()
+    for row in await db.fetch(SQL["decided"], chain_id):
+        facts = {"asset_id": row["asset_id"], "status": row["outcome"] or "open", "fractions": int(row["fractions"])}
+        changed.assets.add(row["asset_id"])
+        changed.users |= await news.told(db, row["buyer"], "purchase", **facts)
+    return changed
+
+
+async def owed(db: Connection, chain_id: int, token: bytes, now: datetime, most: int) -> list[bytes]:
+    """Cleared holders who have revenue to be paid, those with the most first."""
+    return [row["account"] for row in await db.fetch(SQL["owed"], chain_id, token, now, most)]
+
+
 async def is_cleared(db: Connection, chain_id: int, account: bytes, now: datetime) -> bool:
     """Whether the registry lets an account hold fractions."""
     return bool(await db.fetchval(SQL["is_cleared"], chain_id, account, now))
@@ -196,11 +215,17 @@ async def investments(
 
 async def portfolio(db: Connection, chain_id: int, account: bytes) -> list[Position]:
     """Every asset that the account holds or held, by name."""
-    amounts = ("fractions", "supply", "invested", "claimed", "claimable", "last_price")
+    amounts = ("fractions", "supply", "invested", "claimed", "claimable", "last_price", "yield_bp")
     rows = await db.fetch(SQL["portfolio"], chain_id, account)
     return [
         Position(**{**row, **{name: None if row[name] is None else int(row[name]) for name in amounts}}) for row in rows
     ]
+
+
+async def yearly(db: Connection, chain_id: int, asset_id: UUID) -> int | None:
+    """What an asset paid in a year over its last price, in hundredths of a percent; None before that is known."""
+    found: int | None = await db.fetchval(SQL["yearly"], chain_id, asset_id)
+    return found
 
 
 async def cap_table(db: Connection, chain_id: int, token: bytes, supply: int, block: int | None) -> Sequence[Holding]:

@@ -45,17 +45,20 @@ with moves as materialized (
     where chain_id = $1 and "from" = $2
 ), mine as materialized (
     select token, sum(delta) as fractions from moves group by token
-), deposits as (
-    select d.emitter as token, d.block_number, d.log_index, d.revenue_per_fraction
-        - lag(d.revenue_per_fraction, 1, 0) over (partition by d.emitter order by d.block_number, d.log_index) as step
-    from blockchain.fact_asset_token_revenue_deposited d join mine on mine.token = d.emitter
-    where d.chain_id = $1
+), line as (
+    -- Each event with the revenue of one fraction up to it, and in all: that only grows.
+    select token, delta, coalesce(max(rate) over (partition by token), 0)
+        - coalesce(max(rate) over (partition by token order by block_number, log_index), 0) as since
+    from (
+        select token, block_number, log_index, delta, null::numeric as rate from moves
+        union all
+        select d.emitter, d.block_number, d.log_index, null, d.revenue_per_fraction
+        from blockchain.fact_asset_token_revenue_deposited d join mine on mine.token = d.emitter
+        where d.chain_id = $1
+    ) events
 ), earned as (
-    -- In units of 2^-60: what each deposit gave to the fractions that he held at that moment.
-    select d.token, sum(d.step * m.delta) as units
-    from deposits d join moves m
-        on m.token = d.token and (m.block_number, m.log_index) < (d.block_number, d.log_index)
-    group by d.token
+    -- In units of 2^-60: what came after he had the fractions, less what came after he had given them away.
+    select token, sum(delta * since) as units from line where delta is not null group by token
 ), claims as (
     select emitter as token, sum(amount) as amount from blockchain.fact_asset_token_revenue_claimed
     where chain_id = $1 and account = $2 group by emitter
@@ -71,7 +74,7 @@ select a.id as asset_id, t.token, a.name, t.symbol, mine.fractions, t.supply, co
     coalesce(claims.amount, 0) as claimed,
     div(coalesce(earned.units, 0), 1152921504606846976) + coalesce(forced.amount, 0) - coalesce(claims.amount, 0)
         as claimable,
-    last.price as last_price
+    y.price as last_price, y.yield_bp
 from mine
 join blockchain.asset_tokens t on t.chain_id = $1 and t.token = mine.token
 join assets.assets a on a.token_id = t.asset_id
@@ -79,11 +82,11 @@ left join earned on earned.token = mine.token
 left join claims on claims.token = mine.token
 left join forced on forced.token = mine.token
 left join bought on bought.token = mine.token
-left join lateral (
-    select price from blockchain.asset_purchases p where p.chain_id = $1 and p.token = mine.token
-    order by p.block_number desc, p.log_index desc limit 1
-) last on true
+left join assets.yields y on y.chain_id = $1 and y.asset_id = a.id
 order by a.name, a.token_id;
+
+-- yearly -- what an asset paid in a year over its last price
+select yield_bp from assets.yields where chain_id = $1 and asset_id = $2;
 
 -- cap_table -- who holds an asset now
 select account, balance as fractions from blockchain.token_balances
@@ -105,3 +108,54 @@ select exists (
     select from blockchain.token_balances
     where chain_id = $1 and token = $2::bytea and account = $3 and balance > 0
 );
+
+-- decided -- what became of purchases since their buyers were told: a reorganisation may take it back for a day
+with seen as (
+    select p.outbox_id, case
+            when exists (
+                select from blockchain.asset_purchases b
+                where b.chain_id = $1
+                  and (b.transaction_hash = o.transaction_hash or b.transaction_hash = any (o.replaced_hashes))
+            ) then 'bought'
+            when o.state = 'failed' and o.raw_transaction is null then 'failed'
+        end as outcome
+    from assets.purchases p join wallet.outbox o on o.id = p.outbox_id
+    where p.outcome is null or p.outcome = 'bought' and p.asked_at > clock_timestamp() - interval '1 day'
+)
+update assets.purchases p set outcome = seen.outcome
+from seen where seen.outbox_id = p.outbox_id and seen.outcome is distinct from p.outcome
+returning p.asset_id, p.buyer, p.fractions, seen.outcome;
+
+-- owed -- cleared holders of an asset who have revenue to be paid ($4 at most), the most first, as the token computes it
+with moves as materialized (
+    select "to" as account, block_number, log_index, value as delta from blockchain.fact_asset_token_transfer
+    where chain_id = $1 and emitter = $2
+    union all
+    select "from", block_number, log_index, -value from blockchain.fact_asset_token_transfer
+    where chain_id = $1 and emitter = $2 and "from" <> decode(repeat('00', 20), 'hex')
+), line as (
+    select account, delta, coalesce(max(rate) over (), 0)
+        - coalesce(max(rate) over (order by block_number, log_index), 0) as since
+    from (
+        select account, block_number, log_index, delta, null::numeric as rate from moves
+        union all
+        select null, block_number, log_index, null, revenue_per_fraction
+        from blockchain.fact_asset_token_revenue_deposited where chain_id = $1 and emitter = $2
+    ) events
+), earned as (
+    select account, div(sum(delta * since), 1152921504606846976) as amount from line where delta is not null
+    group by account
+), taken as (
+    select account, sum(amount) as amount from (
+        select account, amount from blockchain.fact_asset_token_revenue_claimed where chain_id = $1 and emitter = $2
+        union all
+        select "from", revenue from blockchain.fact_asset_token_forced_transfer where chain_id = $1 and emitter = $2
+        union all
+        select "to", -revenue from blockchain.fact_asset_token_forced_transfer where chain_id = $1 and emitter = $2
+    ) paid group by account
+)
+select e.account from earned e
+left join taken using (account)
+join blockchain.participants p on p.chain_id = $1 and p.account = e.account and p.kyc_until >= $3 and p.flags & 4 = 0
+where e.amount - coalesce(taken.amount, 0) > 0
+order by e.amount - coalesce(taken.amount, 0) desc, e.account limit $4;

@@ -38,6 +38,11 @@ async def happened(db: Connection, asset_id: UUID, kind: str, **detail: Any) -> 
     return {row["user_id"] for row in await db.fetch(SQL["happened"], asset_id, kind, _plain(detail))}
 
 
+async def told(db: Connection, account: bytes, kind: str, **detail: Any) -> set[UUID]:
+    """Tells one account's user something; who that is."""
+    return {row["user_id"] for row in await db.fetch(SQL["told"], account, kind, _plain(detail))}
+
+
 async def notifications(db: Connection, user_id: UUID, *, before: int | None, limit: int) -> list[Notification]:
     """A page of what a user was told, newest first."""
     rows = await db.fetch(SQL["notifications"], user_id, before, limit)

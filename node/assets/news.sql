@@ -16,6 +16,10 @@ select u.id, $2, $3::jsonb || jsonb_build_object('asset_id', $1::uuid)
 from told join identity.users u on u.wallet = told.account
 returning user_id;
 
+-- told -- one account's user, if it has one
+insert into identity.notifications (user_id, kind, detail)
+select id, $2, $3 from identity.users where wallet = $1::bytea returning user_id;
+
 -- notifications -- newest first
 select notification_id, kind, detail, created_at, read_at from identity.notifications
 where user_id = $1 and ($2::bigint is null or notification_id < $2) order by notification_id desc limit $3;

@@ -4,6 +4,7 @@ Power is written down as the meters' readings come; energy is that of the settle
 power in kW, irradiance in W/m².
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -69,12 +70,13 @@ class Latest:
     temperature: Decimal | None
 
 
-async def take_readings(db: Connection, now: datetime, batch: int = BATCH) -> int:
-    """Writes down the power of every plant's meters since the last time; returns how many rows.
+async def take_readings(db: Connection, now: datetime, batch: int = BATCH) -> Counter[UUID]:
+    """Writes down the power of every plant's meters since the last time; returns how many rows of which asset.
 
     ``now`` is market time, ``batch`` the most readings of one meter that one call takes.
     """
-    return int((await db.execute(SQL["take_readings"], now - FIRST, LATE, batch)).split()[-1])
+    rows = await db.fetch(SQL["take_readings"], now - FIRST, LATE, batch)
+    return Counter(row["asset_id"] for row in rows)
 
 
 async def add_weather(db: Connection, asset_id: UUID, observations: Sequence[Weather]) -> int:

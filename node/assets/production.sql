@@ -35,7 +35,8 @@ cross join lateral (
 ) newest
 group by seen."time", seen.id
 on conflict (asset_id, "time") do update set power_kw = excluded.power_kw
-where former.power_kw is distinct from excluded.power_kw;
+where former.power_kw is distinct from excluded.power_kw
+returning asset_id;
 
 -- add_weather -- an observation
 insert into telemetry.weather_data (asset_id, "time", temperature, irradiance, wind_speed) values ($1, $2, $3, $4, $5)

@@ -19,7 +19,7 @@ from contracts.typed_data import BadSignature, RevenueDeposit, checksum, recover
 from contracts.units import NANO_PER_CASH
 from indexer.db import Connection, queries
 from node.assets import news
-from node.assets.investing import is_cleared, portfolio
+from node.assets.investing import is_cleared, owed, portfolio
 from node.assets.news import Changed
 from node.assets.permit import TokenPermit, check_deadline, check_permit
 from node.assets.registry import AssetState, asset
@@ -30,6 +30,8 @@ from node.participants import ChainContext, WrongSigner
 SQL = queries(__name__)
 
 LONGEST_DAYS: Final = 366
+PAID_AT_ONCE: Final = 200
+"""Holders of one payout: four million gas."""
 
 
 class DistributionNotFound(NotFound):
@@ -279,6 +281,35 @@ async def claim(
         sender=chain.operator,
         target=found.token,
         calldata=encode_call("AssetToken", "claimFor", [account]),
+    )
+
+
+async def pay_out(db: Connection, chain: ChainContext, asset_id: UUID, request_id: str, now: datetime) -> int:
+    """Asks for the revenue of many holders in one transaction, which costs each a third of a claim of his own; returns
+    the outbox number. While one is under way, another finds it.
+
+    Raises:
+        AssetNotFound, AssetState: of the asset.
+        NothingToClaim: no cleared holder has anything to be paid.
+    """
+    found = await asset(db, chain.chain_id, asset_id)
+    if found.token is None:
+        raise AssetState(f"asset {asset_id} is not on chain")
+    await db.execute(SQL["lock_claims"], found.token)
+    payouts = f"payout:{found.token.hex()}:"
+    under_way = await db.fetchval(SQL["claim_under_way"], payouts + "%", chain.chain_id)
+    if under_way is not None:
+        return int(under_way)
+    accounts = await owed(db, chain.chain_id, found.token, now, PAID_AT_ONCE)
+    if not accounts:
+        raise NothingToClaim(f"nobody has revenue of asset {asset_id} to be paid")
+    return await enqueue(
+        db,
+        key=payouts + request_id,
+        kind="claim_revenue",
+        sender=chain.operator,
+        target=found.token,
+        calldata=encode_call("AssetToken", "claimFor", accounts),
     )
 
 

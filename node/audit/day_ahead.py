@@ -12,8 +12,9 @@ from node.audit import traded
 from node.audit.compare import Finding, compare
 from node.audit.traded import Link, Rerun
 from node.config import MarketRules
+from node.market import days
+from node.market.area import Area
 from node.market.book import BookUnreadable, parse_entry
-from node.market.orders import day_ahead_closes_at, day_of
 from node.market.sequence import (
     ORDER_ACCEPTED,
     ORDER_CANCELLED,
@@ -29,7 +30,7 @@ from node.settlement.delivery import Trade
 
 _SQL = queries(__name__)
 
-BOOK = "published session"
+SESSION = "published session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,16 @@ class DayAheadTraded:
 
     trades: tuple[Trade, ...]
     orders: Mapping[bytes, SignedOrder]
-    left_events: Sequence[Event]
+    own_events: Sequence[Event]
     """Those of the slot that are not of orders which the session took, or would have taken."""
+    area_left: Area | None = None
+    """Zones and fees of the session, with the capacity that it left; None where it had no order of the slot."""
     findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def auction_events(self) -> list[Event]:
+        """Those of ``own_events`` that the slot's own auction takes: no blocks."""
+        return [event for event in self.own_events if event.kind != ORDER_ACCEPTED or not _is_in_block(event)]
 
 
 async def check_day_ahead(
@@ -52,16 +60,16 @@ async def check_day_ahead(
     domain: Domain,
 ) -> DayAheadTraded:
     """What was traded in a slot the day before, as anyone can find it out, and what differs."""
-    day = day_of(delivery_start)
-    stored = await db.fetchrow(_SQL["auction"], zones, day)
+    stored = await db.fetchrow(_SQL["auction"], zones, delivery_start)
     if stored is None:
-        return DayAheadTraded((), {}, _without_blocks(events))
+        return DayAheadTraded((), {}, events)
+    day = stored["day"]
     try:
         session = rerun_session(stored["book"])
     except (BookUnreadable, ValueError) as error:
         where = "trading.day_ahead_auctions"
-        finding = Finding("book", f"day {day}", "a readable session", str(error), where, BOOK)
-        return DayAheadTraded((), {}, _without_blocks(events), [finding])
+        finding = Finding("book", f"day {day}", "a readable session", str(error), where, SESSION)
+        return DayAheadTraded((), {}, events, findings=[finding])
     rows = await db.fetch(_SQL["events"], auction_subject(stored["area"], day))
     links = [Link(Event(*list(row.values())[:6]), row["hash_before"]) for row in rows]
     told_at = min((link.event.sequence for link in links), default=0)
@@ -69,17 +77,18 @@ async def check_day_ahead(
     reruns = [Rerun(slot) for slot in session.slots if slot.delivery_start == delivery_start]
     prices = {f"zone {row['zone']}": dict(row) for row in await db.fetch(_SQL["prices"], zones, delivery_start)}
     findings = [
-        *_auction_findings(session, stored, links, day_ahead_closes_at(rules, day)),
+        *_auction_findings(session, stored, links, rules),
         *traded.link_findings(links),
         *_order_findings(reruns, events, taken),
-        *compare("auction", _prices(reruns), prices, BOOK, "trading.day_ahead_prices"),
+        *compare("auction", _prices(reruns), prices, SESSION, "trading.day_ahead_prices"),
         *(finding for rerun in reruns for finding in traded.order_findings(rerun, domain, events)),
     ]
     gone = {event.subject for event in taken}
     return DayAheadTraded(
         trades=tuple(trade for rerun in reruns for trade in rerun.trades()),
         orders={digest: order for rerun in reruns for digest, order in rerun.orders.items()},
-        left_events=_without_blocks([event for event in events if event.subject not in gone]),
+        own_events=[event for event in events if event.subject not in gone],
+        area_left=reruns[0].cleared.area_left if reruns else None,
         findings=findings,
     )
 
@@ -95,11 +104,6 @@ def _is_taken(event: Event, gate_closed_at: int, told_at: int) -> bool:
     return accepted_ms < gate_closed_at * 1_000
 
 
-def _without_blocks(events: Sequence[Event]) -> list[Event]:
-    """The slot's own auction takes no blocks."""
-    return [event for event in events if event.kind != ORDER_ACCEPTED or not _is_in_block(event)]
-
-
 def _is_in_block(event: Event) -> bool:
     try:
         zone, delivery_start, _, data = parse_accepted(event.payload)
@@ -109,13 +113,14 @@ def _is_in_block(event: Event) -> bool:
 
 
 def _auction_findings(
-    session: ClearedSession, stored: asyncpg.Record, links: Sequence[Link], gate_s: int | None
+    session: ClearedSession, stored: asyncpg.Record, links: Sequence[Link], rules: MarketRules
 ) -> list[Finding]:
     """The row and the sequence say what follows from the session's book."""
-    subject = f"day {session.day}"
+    subject = f"day {stored['day']}"
     orders = sum(len(book.orders) for slot in session.slots for book in slot.books)
     matched_wh = sum(row.matched_wh for slot in session.slots for row in slot.result.buys.values())
     expected: dict[str, object] = {
+        "day": session.day,
         "order_count": orders,
         "matched_wh": matched_wh,
         "accepted_blocks": list(session.accepted_blocks),
@@ -125,13 +130,17 @@ def _auction_findings(
     }
     if session.slots:
         expected["zones"] = list(session.slots[0].area.zones)
-    if gate_s is not None:  # the market may have no sessions any more
-        expected["gate_closed_at"] = gate_s
+    gate_s = days.session_closes_at(rules, session.day)
+    if gate_s is not None and days.day_of(rules, session.day) == session.day:
+        # The market may have no sessions any more, or other days.
+        expected |= {"gate_closed_at": gate_s, "ends_at": days.day_after(rules, session.day)}
+    if links:
+        expected["sequence"] = min(link.event.sequence for link in links)
     payload = auction_payload(session.book_hash, session.result_hash)
     told = {f"day-ahead {number}": {"payload": link.event.payload} for number, link in enumerate(links)}
     return [
-        *compare("auction", {subject: expected}, {subject: dict(stored)}, BOOK, "trading.day_ahead_auctions"),
-        *compare("sequence", {"day-ahead 0": {"payload": payload}}, told, BOOK, "trading.events"),
+        *compare("auction", {subject: expected}, {subject: dict(stored)}, SESSION, "trading.day_ahead_auctions"),
+        *compare("sequence", {"day-ahead 0": {"payload": payload}}, told, SESSION, "trading.events"),
     ]
 
 
@@ -147,7 +156,7 @@ def _order_findings(reruns: Sequence[Rerun], events: Sequence[Event], taken: Seq
         for book in rerun.cleared.books
         for entry in book.orders
     }
-    return compare("book", expected, actual, "trading.events", BOOK)
+    return compare("book", expected, actual, "trading.events", SESSION)
 
 
 def _prices(reruns: Sequence[Rerun]) -> dict[str, dict[str, object]]:

@@ -1,7 +1,9 @@
--- auction -- the day-ahead auction that zones ($1) had of a day ($2)
-select area, zones, extract(epoch from gate_closed_at)::bigint as gate_closed_at, order_count, matched_wh,
-    accepted_blocks, rejected_blocks, book, book_hash, result_hash
-from trading.day_ahead_auctions where day = to_timestamp($2::bigint) and zones && $1::bigint[]
+-- auction -- the day-ahead auction that zones ($1) had of the day of a slot ($2)
+select area, extract(epoch from day)::bigint as day, extract(epoch from ends_at)::bigint as ends_at, zones,
+    extract(epoch from gate_closed_at)::bigint as gate_closed_at, order_count, matched_wh, accepted_blocks,
+    rejected_blocks, book, book_hash, result_hash, sequence
+from trading.day_ahead_auctions
+where day <= to_timestamp($2::bigint) and ends_at > to_timestamp($2::bigint) and zones && $1::bigint[]
 order by area limit 1
 
 -- prices -- what it came to in a slot

@@ -10,6 +10,7 @@ from indexer.db import Connection, queries
 from node.audit.compare import Table
 from node.audit.traded import Link
 from node.market.sequence import Event, auction_subject
+from node.metering import keys
 from node.metering import service as metering
 from node.metering.readings import SignedReading, State
 from node.metering.service import Meter, MeterSlot
@@ -26,6 +27,10 @@ class MeterEvidence:
     readings: Sequence[SignedReading]
     proved_late: frozenset[int]
     """Stored as missing, and not proved in time."""
+    former_keys: dict[tuple[int, bytes], int]
+    """Until when (Unix seconds) each former key signed for its meter."""
+    rekeyed: frozenset[int]
+    """Whose key changed so lately that the chain may not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +93,14 @@ async def meter_evidence(
     known = await metering.meters(db, meter_ids=list(stored), active=False)
     unproved = [slot.meter_id for slot in stored.values() if slot.state != State.VALIDATED]
     late = await db.fetch(_SQL["proved_late"], unproved, slot_end, computed_at)
+    late_known = await db.fetchval(_SQL["late_known"], zone, delivery_start, version)
     return MeterEvidence(
         meters={meter.meter_id: meter for meter in known},
         stored=stored,
-        readings=await metering.raw_readings(db, zone, delivery_start, slot_end),
+        readings=await metering.raw_readings(db, zone, delivery_start, slot_end, late_known),
         proved_late=frozenset(row["meter_id"] for row in late),
+        former_keys=await keys.former(db, list(stored)),
+        rekeyed=await keys.changed_lately(db, list(stored)),
     )
 
 

@@ -26,6 +26,10 @@ where not exists (
     where r.meter_id = m.meter_id and r.state = 'VALIDATED' and r."time" >= to_timestamp($2)
       and r.received_at < $3::timestamptz - interval '2 seconds')
 
+-- late_known -- the number of the last late reading that a version knows; null where it knows all
+select nullif(late_readings, telemetry.newest_late_reading()) from trading.settlements
+where $1::bigint = any(zones) and delivery_start = to_timestamp($2) and version = $3
+
 -- trades -- as stored
 select trade_number, zone, sell_zone, buy_order, sell_order, buyer, seller, energy_wh, price_per_kwh, fee_per_kwh,
     rent_per_kwh, delivered_wh, grid_fee_nano, carbon_offset_g, settlement_status

@@ -1,27 +1,16 @@
-"""The log of changes: its chain of hashes again, and the entries that were anchored on chain.
-
-An anchor is an attestation of no registers, in a zone that no meter is in, at the number of a log entry and with its
-hash for a root: from then on nobody can change, drop or put in an entry up to that one without its being found.
-"""
+"""The node's two chained logs, gone along again: the log of changes, and the market's sequence of events."""
 
 import hashlib
-import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from indexer.db import Connection, queries
-from node import outbox
-from node.audit.compare import NOTHING, Finding, show
-from node.settlement import calldata
-from node.settlement.context import SettlementContext
-
-logger = logging.getLogger(__name__)
+from node.audit.anchors import AUDIT_LOGS, EVENTS, mirrored
+from node.audit.chained import Anchor, Follower, Link, LogCheck
+from node.market.sequence import event_hash
 
 _SQL = queries(__name__)
-ANCHOR_ZONE: Final = 2**32 - 1
-ANCHOR_EVERY_S: Final = 86_400
-_CHAIN: Final = "hash chain"
-_LOG: Final = "audit.audit_logs"
 _PAGE: Final = 5_000
 
 
@@ -56,70 +45,39 @@ def entry_hash(entry: Entry, previous_hash: bytes) -> bytes:
     return hashlib.sha256(previous_hash + "\n".join(map(str, fields)).encode()).digest()
 
 
-def entry_findings(entry: Entry, before: Entry | None) -> list[Finding]:
-    """What does not fit of an entry and the one before it in the table."""
-    number = 0 if before is None else before.sequence
-    last = bytes(32) if before is None else before.hash
-    name = f"row {entry.sequence} ({entry.operation} {entry.table_name} {entry.record_id})"
-    if entry.sequence != number + 1:
-        gap = f"row {number + 1}" if entry.sequence == number + 2 else f"rows {number + 1} to {entry.sequence - 1}"
-        return [Finding("log", gap, "an entry", NOTHING, _CHAIN, _LOG)]
-    hash_ = entry_hash(entry, last)
-    pairs = (("previous_hash", last, entry.previous_hash), ("hash", hash_, entry.hash))
-    return [
-        Finding("log", f"{name} {field}", show(expected), show(actual), _CHAIN, _LOG)
-        for field, expected, actual in pairs
-        if expected != actual
-    ]
+def entry_link(entry: Entry) -> Link:
+    """A logged change as a link."""
+    name = f"{entry.operation} {entry.table_name} {entry.record_id}"
+    return Link(entry.sequence, name, entry.previous_hash, entry.hash, lambda before: entry_hash(entry, before))
 
 
-async def check_log(db: Connection, chain_id: int) -> list[Finding]:
-    """Every entry that was changed, dropped or put in, as far as the chain of hashes and the anchors tell."""
-    anchors, findings = await _anchors(db, chain_id)
-    before: Entry | None = None
-    while page := await db.fetch(_SQL["page"], before.sequence if before else 0, _PAGE):
+async def check_log(db: Connection, chain_id: int, anchors: Iterable[Anchor] | None = None) -> LogCheck:
+    """Every entry of the log of changes that was changed, dropped, put in or moved, as far as hashes and anchors tell.
+
+    ``anchors`` are those of the chain itself; without them the mirror's count.
+    """
+    follower = Follower(AUDIT_LOGS, await mirrored(db, chain_id, AUDIT_LOGS) if anchors is None else anchors)
+    last = 0
+    while page := await db.fetch(_SQL["entries"], last, _PAGE):
         for row in page:
-            entry = Entry(*row)
-            findings += entry_findings(entry, before)
-            anchored = anchors.pop(entry.sequence, entry.hash)
-            if anchored != entry.hash:
-                subject = f"row {entry.sequence} anchored hash"
-                findings.append(Finding("log", subject, show(anchored), show(entry.hash), "RegistersAttested", _LOG))
-            before = entry
-    missing = (
-        Finding("log", f"row {number}", show(anchors[number]), NOTHING, "RegistersAttested", _LOG)
-        for number in sorted(anchors)
+            follower.take(entry_link(Entry(*row)))
+        last = page[-1]["sequence"]
+    return follower.end()
+
+
+async def check_events(db: Connection, chain_id: int, anchors: Iterable[Anchor] | None = None) -> LogCheck:
+    """The same of the market's sequence: acceptances, cancellations, gates and auctions."""
+    follower = Follower(EVENTS, await mirrored(db, chain_id, EVENTS) if anchors is None else anchors)
+    last = 0
+    while page := await db.fetch(_SQL["events"], last, _PAGE):
+        for sequence, kind, subject, payload, previous_hash, hash_ in page:
+            follower.take(_event_link(sequence, kind, subject, payload, previous_hash, hash_))
+        last = page[-1]["sequence"]
+    return follower.end()
+
+
+def _event_link(sequence: int, kind: str, subject: bytes, payload: bytes, previous_hash: bytes, hash_: bytes) -> Link:
+    name = f"{kind} 0x{subject.hex()}"
+    return Link(
+        sequence, name, previous_hash, hash_, lambda before: event_hash(before, sequence, kind, subject, payload)
     )
-    return [*findings, *missing]
-
-
-async def _anchors(db: Connection, chain_id: int) -> tuple[dict[int, bytes], list[Finding]]:
-    """The anchored hashes. The first of an entry counts: a later one with another hash tells of tampering."""
-    anchors: dict[int, bytes] = {}
-    findings = []
-    for row in await db.fetch(_SQL["anchored"], chain_id, ANCHOR_ZONE):
-        number, first = row["sequence"], anchors.setdefault(row["sequence"], row["hash"])
-        if first != row["hash"]:
-            subject = f"row {number} anchored again"
-            origin = "RegistersAttested"
-            findings.append(Finding("log", subject, show(first), show(row["hash"]), origin, origin))
-    return anchors, findings
-
-
-async def anchor(db: Connection, ctx: SettlementContext) -> int | None:
-    """Asks for the anchor of the last entry, once a day; returns its number. Needs a transaction."""
-    row = await db.fetchrow(_SQL["to_anchor"], ANCHOR_EVERY_S)
-    if row is None:
-        return None
-    call = calldata.attest(ANCHOR_ZONE, row["sequence"], row["hash"], b"", 0)
-    await outbox.enqueue(
-        db,
-        key=f"anchor:{row['sequence']}",
-        kind="anchor",
-        sender=ctx.operator,
-        target=ctx.deployment.address("ProductionLedger"),
-        calldata=call.data,
-        gas_limit=call.gas_limit,
-    )
-    logger.info("log anchored: entry=%d hash=0x%s", row["sequence"], row["hash"].hex())
-    return int(row["sequence"])

@@ -1,13 +1,13 @@
 """The market of a slot, run again from what was published: who traded what with whom, at which price."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contracts.typed_data import Domain
 from indexer.db import Connection, queries
 from node.audit import evidence, rematched, timely, traded
 from node.audit.compare import Finding
-from node.audit.day_ahead import check_day_ahead
+from node.audit.day_ahead import SESSION, DayAheadTraded, check_day_ahead
 from node.market import area_auction
 from node.market.area_book import area_book_bytes
 from node.market.book import BookUnreadable
@@ -52,15 +52,22 @@ async def check_market(
     links = [link for book in rerun.cleared.books for link in await evidence.links(db, book.zone, start)]
     events = [link.event for link in links]
     domain = Domain(ctx.chain_id, ctx.deployment.address("SettlementExchange"))
-    log = await db.fetchval(_SQL["slot_log"], area, start)
-    continuous, findings = (None, []) if log is None else rematched.check_log(log, area, start, events, domain)
-    if log is not None and continuous is None:
-        return None, findings
     zones = [book.zone for book in rerun.cleared.books]
     early = await check_day_ahead(db, ctx.rules, zones, start, events, domain)
+    log = await db.fetchval(_SQL["slot_log"], area, start)
+    continuous, findings = None, list[Finding]()
+    if log is not None:
+        continuous, findings = rematched.check_log(log, area, start, early.own_events, domain)
+        if continuous is None:
+            return None, findings
     before, orders = ((), {}) if continuous is None else (continuous.trades, continuous.orders)
+    ahead = len(early.trades)
     found = Traded(
-        (*early.trades, *before, *rerun.trades(len(early.trades) + len(before))),
+        (
+            *early.trades,
+            *(replace(trade, number=trade.number + ahead) for trade in before),
+            *rerun.trades(ahead + len(before)),
+        ),
         {**early.orders, **orders, **rerun.orders},
         rerun.clearing_prices,
         rerun.cleared.books[0].slot_s,
@@ -72,10 +79,23 @@ async def check_market(
         *findings,
         *early.findings,
         *traded.auction_findings(rerun, rows, dict(together) if together else None, gate_s),
-        *([] if continuous is None else traded.area_findings(rerun, continuous.done.area_left)),
+        *_line_findings(rerun, early, continuous),
         *timely.time_findings(events, gate_s),
         *traded.order_findings(rerun, domain, events),
-        *traded.left_out_findings(rerun, early.left_events, None if continuous is None else continuous.waiting),
+        *traded.left_out_findings(rerun, early.auction_events, None if continuous is None else continuous.waiting),
         *traded.cleared_findings(rerun, events),
         *traded.link_findings(links),
     ]
+
+
+def _line_findings(
+    rerun: traded.Rerun, early: DayAheadTraded, continuous: rematched.Continuous | None
+) -> list[Finding]:
+    """Capacity is sold once: what the day-ahead session left, and of that what continuous trading left."""
+    area, start, findings = rerun.cleared.area, rerun.cleared.delivery_start, list[Finding]()
+    first, place = (area, traded.BOOK) if continuous is None else (continuous.done.log.area, rematched.LOG)
+    if early.area_left is not None:
+        findings += traded.line_findings(early.area_left, first, start, SESSION, place)
+    if continuous is not None:
+        findings += traded.line_findings(continuous.done.area_left, area, start, rematched.LOG, traded.BOOK)
+    return findings

@@ -2,7 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final
 
 from contracts.typed_data import BadSignature, Reading, checksum
 from node.audit.compare import Finding
@@ -10,6 +12,8 @@ from node.metering.readings import Register, SignedReading, State, energy_betwee
 from node.metering.service import Meter, MeterSlot
 
 READINGS = "signed readings"
+REMEMBERED: Final = 1 << 15
+"""A reading at the end of a slot proves the start of the next one, too: its signature is not computed twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,27 +24,48 @@ class Proof:
     findings: tuple[Finding, ...]
 
 
-def check_readings(signed: Iterable[SignedReading], meters: Mapping[int, Meter]) -> Proof:
-    """Checks every reading's signature against its meter's key, and that each extends the one before."""
+def check_readings(
+    signed: Iterable[SignedReading], meters: Mapping[int, Meter], former: Mapping[tuple[int, bytes], int] | None = None
+) -> Proof:
+    """Checks every reading's signature against its meter's key, and that each extends the one before.
+
+    Args:
+        former: until when (Unix seconds) each former key of a meter signed. A new key's counter begins anew.
+    """
+    keys = former or {}
+    signers: dict[int, bytes] = {}
     valid: dict[int, list[Reading]] = defaultdict(list)
     findings = []
     for item in signed:
         meter = meters.get(item.reading.meter_id)
         if meter is None:
             continue
-        fault = _fault(item, meter, valid[meter.meter_id])
+        signs = _signs_at(meter, item, keys)
+        before = valid[meter.meter_id]
+        if before and signers[meter.meter_id] != item.signer:
+            before = [replace(before[-1], counter=-1)]
+        fault = _fault(item, meter if signs == meter.key else replace(meter, key=signs), before)
         if fault is None:
+            signers[meter.meter_id] = item.signer
             valid[meter.meter_id].append(item.reading)
         else:
             findings.append(fault)
     return Proof(valid, tuple(findings))
 
 
+def _signs_at(meter: Meter, item: SignedReading, former: Mapping[tuple[int, bytes], int]) -> bytes:
+    """The key that may have signed this reading: the meter's, or a former one while it still was."""
+    until = former.get((meter.meter_id, item.signer))
+    if until is None:
+        return meter.key
+    return item.signer if item.reading.time <= until else bytes(20)
+
+
 def _fault(item: SignedReading, meter: Meter, before: Sequence[Reading]) -> Finding | None:
     reading = item.reading
     subject = f"meter {reading.meter_id} time {reading.time} counter {reading.counter}"
     try:
-        signer = SignedReading.recovered(reading, item.signature).signer
+        signer = _signer(reading, item.signature)
     except BadSignature as error:
         signer, said = b"", str(error)
     else:
@@ -53,6 +78,11 @@ def _fault(item: SignedReading, meter: Meter, before: Sequence[Reading]) -> Find
     if reason is not None:
         return Finding("reading", subject, "extends its meter's chain", str(reason), READINGS, "telemetry.readings")
     return None
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _signer(reading: Reading, signature: bytes) -> bytes:
+    return SignedReading.recovered(reading, signature).signer
 
 
 def meter_slot(meter: Meter, readings: Sequence[Reading], delivery_start: int, slot_end: int, gap_s: int) -> MeterSlot:

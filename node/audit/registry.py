@@ -15,9 +15,9 @@ from node.settlement.reads import SettlementRow
 
 
 async def check_particulars(db: Connection, ctx: SettlementContext, found: MeterEvidence) -> list[Finding]:
-    """Owner and key of every meter that the chain knows."""
+    """Owner and key of every meter that the chain knows; a new key may still be on its way there."""
     registered = {meter.meter_id: meter for meter in await read.meters(db, ctx.chain_id)}
-    common = [number for number in found.meters if number in registered]
+    common = [number for number in found.meters if number in registered and number not in found.rekeyed]
     return compare(
         "meter",
         {f"meter {number}": {"owner": registered[number].owner, "key": registered[number].key} for number in common},

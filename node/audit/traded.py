@@ -105,10 +105,10 @@ def auction_findings(
     return findings
 
 
-def area_findings(rerun: Rerun, left: Area) -> list[Finding]:
-    """The auction has the zones, fees and capacities that continuous trading left."""
-    start = rerun.cleared.delivery_start
-    return compare("auction", _lines(left, start), _lines(rerun.cleared.area, start), "published slot log", BOOK)
+def line_findings(left: Area, used: Area, delivery_start: int, source: str, place: str) -> list[Finding]:
+    """A market has, of the zones that are in it, the fees and capacities that the one before it left."""
+    left = left.without(set(left.zones).difference(used.zones))
+    return compare("auction", _lines(left, delivery_start), _lines(used, delivery_start), source, place)
 
 
 def _lines(area: Area, delivery_start: int) -> dict[str, dict[str, object]]:

@@ -31,7 +31,7 @@ async def check_zone(
     start, slot_end = row.delivery_start, row.delivery_start + slot_s
     found = await evidence.meter_evidence(db, zone, start, slot_end, row.version, row.computed_at)
     # Thousands of signatures take a while; the node's other work goes on.
-    proof = await asyncio.to_thread(metered.check_readings, found.readings, found.meters)
+    proof = await asyncio.to_thread(metered.check_readings, found.readings, found.meters, found.former_keys)
     slots = {
         number: _as_known_then(
             metered.meter_slot(meter, proof.readings.get(number, ()), start, slot_end, ctx.rules.reading_gap_s), found

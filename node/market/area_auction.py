@@ -4,13 +4,13 @@ A zone alone is cleared by ``auction`` and published as its own book (see ``book
 ``zonal`` and published as an area's book (see ``area_book``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from node.market import auction, zonal
 from node.market.area import Area, alone
 from node.market.area_book import AREA_MAGIC, area_book_bytes, area_result_hash, head_bytes, parse_area_book
-from node.market.auction import AuctionResult
+from node.market.auction import AuctionResult, Book
 from node.market.book import PublishedBook, book_bytes, book_hash, parse_book, result_hash
 from node.market.zonal import Flow, SideResult, ZonalResult
 
@@ -34,6 +34,15 @@ class Cleared:
         return book_hash(self.data)
 
     @property
+    def area_left(self) -> Area:
+        """The area, with the capacity that the trades have left."""
+        left = dict(self.area.capacity_wh)
+        for flow in self.result.flows:
+            if (flow.sell_zone, flow.buy_zone) in left:
+                left[flow.sell_zone, flow.buy_zone] -= flow.energy_wh
+        return replace(self.area, capacity_wh=left)
+
+    @property
     def head(self) -> bytes | None:
         """What the area's book has before its zones' books; a zone alone has none."""
         return head_bytes(self.area, self.delivery_start) if len(self.books) > 1 else None
@@ -54,6 +63,14 @@ def clear_books(area: Area, delivery_start: int, books: Sequence[PublishedBook])
         result = zonal.clear(area, columns)
         hash_ = area_result_hash(delivery_start, columns, result)
     return Cleared(area, delivery_start, tuple(books), books_bytes(area, delivery_start, books), result, hash_)
+
+
+def clear_columns(area: Area, books: Mapping[int, Book]) -> ZonalResult:
+    """The auction alone, of books by zone."""
+    if len(books) > 1:
+        return zonal.clear(area, books)
+    ((zone, book),) = books.items()
+    return _of_one_zone(area, auction.clear(book, area.fee_per_kwh[zone, zone]))
 
 
 def rerun(data: bytes) -> Cleared:

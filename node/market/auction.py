@@ -192,7 +192,9 @@ def _side_fills(
     fills = np.multiply(quantity_wh, is_accepted, out=out)
     excess_wh = int(fills.sum()) - volume_wh
     if excess_wh:
-        level = np.flatnonzero(side.limit_per_kwh == marginal_limit_per_kwh)
+        at_margin = side.limit_per_kwh == marginal_limit_per_kwh
+        # Where the whole side is at one price, there is nothing to gather.
+        level = slice(None) if at_margin.all() else np.flatnonzero(at_margin)
         level_wh = quantity_wh[level]
         by_time = side.min_fill_wh.max() > 1 and ((side.min_fill_wh[level] > 1) & (level_wh > 0)).any()
         fills[level] = (price_time if by_time else pro_rata)(level_wh, int(level_wh.sum()) - excess_wh)

@@ -9,314 +9,107 @@ An order with a minimum fill trades at least that with the first order it meets,
 and is passed by, so a book may be crossed by such orders and by no others. Once one has its minimum by an order that
 came, it takes what it crosses in turn.
 
-The same events give the same fills, in the same order, in every implementation: ``replay`` is the fast one.
+The same events give the same fills, in the same order, however they are cut into batches and in every implementation:
+``tests/property/node/market`` has a naive one and one on Python's heaps.
 """
 
-from heapq import heapify, heappop, heappush
-from typing import Final, TypeAlias
+from typing import Final
 
-from node.market.engine import BUY, SELL, Fill, LiveOrder, Network, Reason, Removal, StateRow
-from node.market.instructions import SelfTrade, TimeInForce
+import numpy as np
 
-RANK_BITS: Final = 40
-_RANK_MASK: Final = (1 << RANK_BITS) - 1
-_COMPACT_ABOVE: Final = 1_024
+from node.market import rows
+from node.market.engine import Network
+from node.market.rationing import Int64s
+from node.market.rows import EVENT, FEE, LIVE, NO_LINK, ORDER, ROOM, Rows
 
-Aside: TypeAlias = tuple[list[int], int]
-"""A heap and an entry that belongs into it."""
+_SIDES: Final = 2
+_FEWEST_ROWS: Final = 2**14
 
 
 class Continuous:
-    """The engine. Every event appends what it did to ``fills`` and ``removals``, which the caller empties."""
+    """The engine. Rows of events stay where they are: an order is known by the row of the event that it came with."""
 
     def __init__(self, network: Network) -> None:
-        zones = range(len(network.fee_per_kwh))
-        self.orders: dict[int, LiveOrder] = {}
-        """The book, by sequence."""
-        self.fills: list[Fill] = []
-        self.removals: list[Removal] = []
-        self.room_wh = [list(row) for row in network.capacity_wh]
+        # Here and not above: loading it takes a second, and some more where it must compile.
+        from node.market import continuous_loop
+
+        self._loop = continuous_loop
+        zones = len(network.fee_per_kwh)
+        fees = [[NO_LINK if fee is None else fee for fee in row] for row in network.fee_per_kwh]
+        self._links = np.zeros((3, zones, zones), dtype=np.int64)
+        self._links[FEE], self._links[ROOM] = fees, network.capacity_wh
+        self._count = 0
+        self._events = rows.events(0)
+        self._live = np.zeros(0, LIVE)
+        self._next_rank = np.ones(1, dtype=np.int64)
+        self._heap = np.empty((0, 3), dtype=np.int64)
+        self._heads = np.zeros((_SIDES * zones, 2), dtype=np.int64)
+
+    @property
+    def room_wh(self) -> Int64s:
         """What may still flow, [seller's zone][buyer's zone]."""
-        self._next_rank = 1
-        self._by_rank: dict[int, LiveOrder] = {}
-        # Of each side and zone: cost and rank in one number, best first. What has left the book is dropped at the top.
-        self._heaps: list[list[list[int]]] = [[[] for _ in zones] for _ in (BUY, SELL)]
-        # Whom an order of a side and zone can trade with: position of the other's zone, the fee, and their heap.
-        fees, (bids, offers) = network.fee_per_kwh, self._heaps
-        self._links = [
-            [[(z, fee, offers[z]) for z in zones if (fee := fees[z][w]) is not None] for w in zones],
-            [[(w, fee, bids[w]) for w in zones if (fee := fees[z][w]) is not None] for z in zones],
-        ]
-        self._released: list[LiveOrder] = []
-        self._gone = 0
+        room_wh: Int64s = self._links[ROOM]
+        return room_wh
 
-    def accept(self, order: LiveOrder) -> None:
-        """An order comes: it trades what it can, and the rest waits or goes."""
-        if order.is_plain:
-            for _, fee, heap in self._links[order.side][order.zone]:
-                # Below it are all entries that cross; what has left the book may be among them.
-                if heap and heap[0] < 1 - order.cost - fee << RANK_BITS:
-                    self._trade(order)
-                    break
-            if order.left_wh:
-                order.shown_wh = order.left_wh
-                order.rank = rank = self._next_rank
-                self._next_rank = rank + 1
-                self.orders[order.sequence] = self._by_rank[rank] = order
-                heappush(self._heaps[order.side][order.zone], order.cost << RANK_BITS | rank)
-        else:
-            self._accept_special(order)
-        while self._released:
-            self._take_in_turn(self._released.pop(0))
+    @property
+    def events(self) -> Rows:
+        """All events so far."""
+        return self._events[: self._count]
 
-    def cancel(self, sequence: int, reason: Reason = Reason.CANCELLED) -> bool:
-        """An order leaves the book; False when it is not there any more."""
-        order = self.orders.get(sequence)
-        if order is None:
-            return False
-        self._remove(order, reason)
-        return True
+    @property
+    def live(self) -> Rows:
+        """What has become of the order of each event."""
+        return self._live[: self._count]
 
-    def state(self) -> list[StateRow]:
-        """The book, by sequence."""
-        return [(o.sequence, o.rank, o.left_wh, o.shown_wh, o.min_left_wh) for _, o in sorted(self.orders.items())]
+    def play(self, events: Rows) -> tuple[Int64s, Int64s]:
+        """What the next events do: fills and removals, in order. The rows given must not be changed any more.
 
-    def _accept_special(self, order: LiveOrder) -> None:
-        if order.replaces and self._replaced(order):
-            return
-        if self._may_trade(order):
-            self._trade(order)
-        if not order.left_wh:
-            return
-        if order.time_in_force >= TimeInForce.IMMEDIATE_OR_CANCEL:
-            self._drop(order, Reason.IMMEDIATE)
-        else:
-            self.orders[order.sequence] = order
-            self._queue(order)
-
-    def _may_trade(self, order: LiveOrder) -> bool:
-        """What the order asks before it trades; it is dropped where the answer ends it."""
-        if order.post_only:
-            aside: list[Aside] = []
-            meets = self._best(order, order.left_wh, aside) is not None
-            self._put_back(aside)
-            if meets:
-                self._drop(order, Reason.POST_ONLY)
-            return False
-        fill_or_kill = order.time_in_force == TimeInForce.FILL_OR_KILL
-        if not (fill_or_kill or order.min_left_wh):
-            return True
-        needed_wh = order.left_wh if fill_or_kill else order.min_left_wh
-        reached_wh, stopped = self._reach(order, needed_wh)
-        if reached_wh >= needed_wh:
-            order.min_left_wh = 0
-            return True
-        if fill_or_kill:
-            self._drop(order, Reason.FILL_OR_KILL)
-        elif stopped is not None:
-            self._self_trade(order, stopped)
-        elif order.time_in_force == TimeInForce.IMMEDIATE_OR_CANCEL:
-            self._drop(order, Reason.MIN_FILL)
-        return False
-
-    def _best(
-        self, taker: LiveOrder, left_wh: int, aside: list[Aside], used: dict[int, int] | None = None
-    ) -> tuple[int, int, int, LiveOrder, list[int]] | None:
-        """Cost, fee, Wh that may flow, order and heap of the best that the taker can trade with.
-
-        What it must pass by is put ``aside``. ``used`` is what of each link is spoken for, by the other's zone.
+        A fill is the row of the bid and of the offer, Wh, what the seller receives per kWh, the fee that the buyer pays
+        more, and the row of the event that made it; a removal is a row, the Wh of its order that will not trade any
+        more, and the number of the reason.
         """
-        best: tuple[int, int, int] | None = None
-        found: tuple[int, int, int, LiveOrder, list[int]] | None = None
-        side = taker.side
-        for zone, fee, heap in self._links[side][taker.zone]:
-            room_wh = self.room_wh[taker.zone][zone] if side else self.room_wh[zone][taker.zone]
-            if used:
-                room_wh -= used.get(zone, 0)
-            if room_wh <= 0:
-                continue
-            while heap:
-                top = heap[0]
-                cost = (top >> RANK_BITS) + fee
-                if cost + taker.cost > 0:
-                    break
-                maker = self._by_rank.get(top & _RANK_MASK)
-                if maker is None:
-                    heappop(heap)
-                elif maker.min_left_wh > min(left_wh, room_wh):
-                    aside.append((heap, heappop(heap)))
-                else:
-                    place = cost, fee, maker.rank
-                    if best is None or place < best:
-                        best, found = place, (cost, fee, room_wh, maker, heap)
-                    break
-        return found
-
-    def _reach(self, order: LiveOrder, needed_wh: int) -> tuple[int, LiveOrder | None]:
-        """Energy that the order would trade at once, counted up to what is needed; and its trader's own order, if that
-        ends it. Changes nothing."""
-        aside: list[Aside] = []
-        left_wh, reached_wh = order.left_wh, 0
-        level: tuple[int, int] | None = None
-        used: dict[int, int] = {}
-        hidden: dict[int, int] = {}  # of icebergs of the level: it comes when all that is shown has gone
-        stopped: LiveOrder | None = None
-        while left_wh and reached_wh < needed_wh:
-            best = self._best(order, left_wh, aside, used)
-            if hidden and (best is None or best[:2] != level):
-                for zone, wh in hidden.items():
-                    room_wh = self.room_wh[order.zone][zone] if order.side else self.room_wh[zone][order.zone]
-                    wh = min(wh, left_wh, room_wh - used.get(zone, 0))
-                    used[zone] = used.get(zone, 0) + wh
-                    left_wh -= wh
-                    reached_wh += wh
-                hidden.clear()
-                continue
-            if best is None:
-                break
-            _, _, room_wh, maker, heap = best
-            level = best[:2]
-            aside.append((heap, heappop(heap)))
-            if maker.trader == order.trader:
-                if order.self_trade in (SelfTrade.CANCEL_NEWEST, SelfTrade.CANCEL_BOTH):
-                    stopped = maker
-                    break
-                if order.self_trade == SelfTrade.DECREMENT:
-                    left_wh -= min(left_wh, maker.left_wh)
-                continue
-            wh = min(left_wh, maker.shown_wh, room_wh)
-            used[maker.zone] = used.get(maker.zone, 0) + wh
-            left_wh -= wh
-            reached_wh += wh
-            if maker.left_wh > maker.shown_wh:
-                hidden[maker.zone] = hidden.get(maker.zone, 0) + maker.left_wh - maker.shown_wh
-        self._put_back(aside)
-        return reached_wh, stopped
-
-    def _trade(self, taker: LiveOrder) -> None:
-        aside: list[Aside] = []
-        while taker.left_wh:
-            best = self._best(taker, taker.left_wh, aside)
-            if best is None:
-                break
-            _, fee, room_wh, maker, heap = best
-            if maker.trader == taker.trader:
-                if self._self_trade(taker, maker):
-                    break
-                continue
-            wh = min(taker.left_wh, maker.shown_wh, room_wh)
-            if taker.side:
-                self.room_wh[taker.zone][maker.zone] = room_wh - wh
-                self.fills.append((maker.sequence, taker.sequence, wh, -maker.cost - fee, fee))
-            else:
-                self.room_wh[maker.zone][taker.zone] = room_wh - wh
-                self.fills.append((taker.sequence, maker.sequence, wh, maker.cost, fee))
-            taker.left_wh -= wh
-            maker.left_wh -= wh
-            maker.shown_wh -= wh
-            if not maker.left_wh:
-                heappop(heap)
-                del self._by_rank[maker.rank], self.orders[maker.sequence]
-            elif not maker.shown_wh:
-                heappop(heap)
-                del self._by_rank[maker.rank]
-                self._queue(maker)
-            elif maker.min_left_wh:
-                maker.min_left_wh = 0
-                self._released.append(maker)
-        self._put_back(aside)
-
-    def _self_trade(self, taker: LiveOrder, maker: LiveOrder) -> bool:
-        """Two orders of one trader meet. Whether that ends the taker's turn."""
-        newest, oldest = (taker, maker) if taker.sequence > maker.sequence else (maker, taker)
-        mode = newest.self_trade
-        if mode == SelfTrade.DECREMENT:
-            wh = min(taker.left_wh, maker.left_wh)
-            self._reduce(taker, wh)
-            # What is left may be less than its minimum.
-            self._reduce(maker, maker.left_wh if maker.min_left_wh else wh)
-            return False
-        gone = {
-            SelfTrade.CANCEL_NEWEST: (newest,),
-            SelfTrade.CANCEL_OLDEST: (oldest,),
-            SelfTrade.CANCEL_BOTH: (taker, maker),
-        }[SelfTrade(mode)]
-        for order in gone:
-            self._reduce(order, order.left_wh)
-        return taker in gone
-
-    def _reduce(self, order: LiveOrder, wh: int) -> None:
-        """Takes energy out of an order because it would trade with its trader's own."""
-        order.left_wh -= wh
-        order.lost_wh += wh
-        order.shown_wh = min(order.shown_wh, order.left_wh)
-        self.removals.append((order.sequence, wh, Reason.SELF_TRADE))
-        if not order.left_wh and self.orders.get(order.sequence) is order:
-            del self._by_rank[order.rank], self.orders[order.sequence]
-
-    def _take_in_turn(self, order: LiveOrder) -> None:
-        """An order that has its minimum now takes what it crosses, and keeps its place."""
-        if self.orders.get(order.sequence) is not order:
-            return
-        self._trade(order)
-        order.shown_wh = order.left_wh
-        if not order.left_wh and self.orders.pop(order.sequence, None) is order:
-            del self._by_rank[order.rank]
-
-    def _replaced(self, order: LiveOrder) -> bool:
-        """Takes the replaced order out. True when nothing is left to do: the order has its place, or none to take."""
-        old = self.orders.get(order.replaces)
-        if old is None or (old.trader, old.side, old.zone) != (order.trader, order.side, order.zone):
-            self._drop(order, Reason.NOTHING_TO_REPLACE)
-            return True
-        order.carried_wh = old.traded_wh
-        if order.carried_wh:
-            order.min_left_wh = 0
-            wh = min(order.carried_wh, order.left_wh)
-            order.left_wh -= wh
-            self.removals.append((order.sequence, wh, Reason.CARRIED))
-        keeps_place = (
-            0 < order.left_wh <= old.left_wh
-            and (old.cost, old.min_fill_wh, old.display_wh) == (order.cost, order.min_fill_wh, order.display_wh)
-            and order.time_in_force < TimeInForce.IMMEDIATE_OR_CANCEL
+        first = self._count
+        self._add(events)
+        self._make_room(events)
+        fills, removals = self._loop.play(
+            self.events, self.live, self._heap, self._heads, self._links, self._next_rank, first
         )
-        rank, shown_wh = old.rank, old.shown_wh
-        self._remove(old, Reason.REPLACED)
-        if keeps_place:
-            order.rank = rank
-            order.shown_wh = min(shown_wh, order.left_wh) if order.display_wh else order.left_wh
-            self._by_rank[order.rank] = self.orders[order.sequence] = order
-        return keeps_place or not order.left_wh
+        return fills, removals
 
-    def _queue(self, order: LiveOrder) -> None:
-        """The order waits behind all others of its cost, with as much as it shows."""
-        left_wh, display_wh = order.left_wh, order.display_wh
-        order.shown_wh = display_wh if 0 < display_wh < left_wh else left_wh
-        order.rank = rank = self._next_rank
-        self._next_rank = rank + 1
-        self._by_rank[rank] = order
-        heappush(self._heaps[order.side][order.zone], order.cost << RANK_BITS | rank)
+    def state(self) -> Int64s:
+        """The book: sequence, rank, Wh left, Wh shown and outstanding minimum of each order, by sequence."""
+        waiting = np.flatnonzero((self.live["left_wh"] > 0) & (self.events["kind"] == ORDER))
+        orders = self.live[waiting]
+        columns = (orders[name] for name in ("rank", "left_wh", "shown_wh", "min_left_wh"))
+        return np.column_stack((self.events["sequence"][waiting], *columns))
 
-    def _remove(self, order: LiveOrder, reason: Reason) -> None:
-        del self._by_rank[order.rank], self.orders[order.sequence]
-        self._drop(order, reason)
-        self._gone += 1
-        if self._gone > len(self._by_rank) + _COMPACT_ABOVE:
-            self._compact()
+    def _add(self, events: Rows) -> None:
+        first, self._count = self._count, self._count + len(events)
+        if not first and len(events) >= _FEWEST_ROWS:
+            self._events, self._live = events, np.zeros(len(events), LIVE)
+            return
+        if self._count > len(self._events):
+            # Rows that are not used yet take no memory: the system gives them when they are written to.
+            size = max(_FEWEST_ROWS, 4 * self._count)
+            for name, dtype in (("_events", EVENT), ("_live", LIVE)):
+                more = np.zeros(size, dtype)
+                more[:first] = getattr(self, name)[:first]
+                setattr(self, name, more)
+        self._events[first : self._count] = events
 
-    def _compact(self) -> None:
-        """Takes out of the heaps what has left the book, before it is most of them."""
-        self._gone = 0
-        for heaps in self._heaps:
-            for heap in heaps:
-                heap[:] = [entry for entry in heap if entry & _RANK_MASK in self._by_rank]
-                heapify(heap)
-
-    def _drop(self, order: LiveOrder, reason: Reason) -> None:
-        self.removals.append((order.sequence, order.left_wh, reason))
-        order.left_wh = order.shown_wh = 0
-
-    @staticmethod
-    def _put_back(aside: list[Aside]) -> None:
-        for heap, entry in aside:
-            heappush(heap, entry)
+    def _make_room(self, events: Rows) -> None:
+        """Every order that comes may add one entry to the heap of its side and zone."""
+        # What is no order counts as one of the first zone.
+        heaps = events["side"] * self._links.shape[1] + events["zone"]
+        comes = np.bincount(heaps, minlength=len(self._heads))
+        bases, sizes = self._heads.T
+        needed = sizes + comes
+        if (bases + needed <= np.append(bases[1:], len(self._heap))).all():
+            return
+        ends = np.cumsum(2 * needed if len(self._heap) else needed)
+        heap = np.empty((ends[-1], 3), dtype=np.int64)
+        for head, new in zip(self._heads, (0, *ends), strict=False):
+            old, size = head
+            heap[new : new + size] = self._heap[old : old + size]
+            head[0] = new
+        self._heap = heap

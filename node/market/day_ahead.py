@@ -1,7 +1,8 @@
 """The day-ahead auction: all slots of a day, cleared at once the day before, with blocks.
 
 Orders for a day that were accepted before its gate are cleared together and are done with: what is not matched does not
-wait for the slot's own auction. Later orders are for that one.
+wait for the slot's own auction. Later orders are for that one, on the terms that the session left: its zones and fees,
+and what it did not sell of the lines.
 """
 
 import logging
@@ -11,11 +12,12 @@ from datetime import datetime
 
 from indexer.db import Connection, queries
 from node.config import MarketRules
-from node.market import closing, gate, ledger, sequence
+from node.market import closing, days, gate, ledger, sequence
 from node.market.area import Area
-from node.market.orders import DAY_S, day_ahead_closes_at, day_of
+from node.market.area_auction import Cleared
 from node.market.refusals import GateStillOpen
 from node.market.session_book import ClearedSession, clear_day
+from node.market.terms import terms_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -51,15 +53,15 @@ async def clear(
     Raises:
         GateStillOpen: the day still takes orders.
     """
-    closed_at = day_ahead_closes_at(rules, day)
+    closed_at = days.session_closes_at(rules, day)
     if closed_at is None or now_s < closed_at:
         raise GateStillOpen(f"area {area.name} day {day} takes orders until {closed_at}; now_s={int(now_s)}")
-    starts = range(day, day + DAY_S, rules.slot_s)
+    starts = days.slots_of(rules, day)
     await ledger.lock_clearings(db, {(zone, start) for zone in area.zones for start in starts})
     if (cleared := await _stored(db, area, day)) is not None:
         return cleared
     books, entries = {}, list[ledger.Entry]()
-    used = await _with_orders(db, area, day, closed_at)
+    used = await _with_orders(db, area, starts, closed_at)
     await gate.expire_before(db, rules, area, used, closed_at, now_s)
     for start in used:
         if chain_id is not None:
@@ -79,15 +81,16 @@ async def due(
     """(area, day) of every closed day-ahead gate without an auction, oldest first: of the next day, and of those that
     ``slots``, which are to be cleared, belong to.
     """
-    if rules.day_ahead_gate_s is None:
+    last = days.last_session(rules, now_s)
+    if last is None:
         return []
-    last = day_of(int(now_s) - rules.day_ahead_gate_s) + DAY_S
-    days = {(day_of(start), area.name): area for area, start in slots} | {(last, area.name): area for area in areas}
-    rows = await db.fetch(_SQL["cleared_days"], sorted({day for day, _ in days}))
+    wanted = {(days.day_of(rules, start), area.name): area for area, start in slots}
+    wanted |= {(last, area.name): area for area in areas}
+    rows = await db.fetch(_SQL["cleared_days"], sorted({day for day, _ in wanted}))
     done = {(row["day"], zone) for row in rows for zone in row["zones"]}
     return [
         (area, day)
-        for (day, _), area in sorted(days.items(), key=lambda item: item[0])
+        for (day, _), area in sorted(wanted.items(), key=lambda item: item[0])
         if not any((day, zone) in done for zone in area.zones)
     ]
 
@@ -100,8 +103,8 @@ async def _stored(db: Connection, area: Area, day: int) -> DayAhead | None:
     return DayAhead(**{**dict(row), **lists})
 
 
-async def _with_orders(db: Connection, area: Area, day: int, closed_at: int) -> list[int]:
-    rows = await db.fetch(_SQL["with_orders"], area.zones, day, day + DAY_S, closed_at)
+async def _with_orders(db: Connection, area: Area, starts: range, closed_at: int) -> list[int]:
+    rows = await db.fetch(_SQL["with_orders"], area.zones, starts.start, starts.stop, closed_at)
     return [row["delivery_start"] for row in rows]
 
 
@@ -117,10 +120,17 @@ async def _write(
     hashes = cleared.book_hash, cleared.result_hash
     order_count = sum(len(book.orders) for slot in cleared.slots for book in slot.books)
     matched_wh = sum(row.matched_wh for slot in cleared.slots for row in slot.result.buys.values())
+    await db.executemany(_SQL["insert_prices"], list(_prices(area, cleared)))
+    await db.executemany(_SQL["insert_terms"], [_terms(rules, slot) for slot in cleared.slots])
+    for slot in cleared.slots:
+        await closing.write_outcome(db, rules, slot, "day_ahead", now_s)
+    subject, payload = sequence.auction_subject(area.name, cleared.day), sequence.auction_payload(*hashes)
+    events = await ledger.append(db, [*entries, (sequence.DAY_AHEAD_CLEARED, subject, payload)], now_s)
     await db.execute(
         _SQL["insert_day_ahead"],
         area.name,
         cleared.day,
+        days.day_after(rules, cleared.day),
         area.zones,
         closed_at,
         order_count,
@@ -130,12 +140,8 @@ async def _write(
         cleared.data,
         *hashes,
         float(now_s),
+        events[-1].sequence,
     )
-    await db.executemany(_SQL["insert_prices"], list(_prices(area, cleared)))
-    for slot in cleared.slots:
-        await closing.write_outcome(db, rules, slot, "day_ahead", now_s)
-    subject, payload = sequence.auction_subject(area.name, cleared.day), sequence.auction_payload(*hashes)
-    await ledger.append(db, [*entries, (sequence.DAY_AHEAD_CLEARED, subject, payload)], now_s)
     logger.info(
         "day-ahead cleared area=%d day=%d orders=%d matched_wh=%d blocks=%d",
         area.name,
@@ -144,6 +150,12 @@ async def _write(
         matched_wh,
         len(cleared.accepted_blocks),
     )
+
+
+def _terms(rules: MarketRules, slot: Cleared) -> tuple[object, ...]:
+    start, trades = slot.delivery_start, sum(len(flow.trades.energy_wh) for flow in slot.result.flows)
+    left = terms_bytes(slot.area_left, start, rules.price_short_per_kwh)
+    return slot.area.name, start, slot.area.zones, trades, left
 
 
 def _prices(area: Area, cleared: ClearedSession) -> Iterable[tuple[object, ...]]:

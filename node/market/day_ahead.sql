@@ -17,11 +17,16 @@ order by 1;
 
 -- insert_day_ahead -- What was decided, and the book it was decided on
 insert into trading.day_ahead_auctions (
-    area, day, zones, gate_closed_at, order_count, matched_wh, accepted_blocks, rejected_blocks, book, book_hash,
-    result_hash, cleared_at
+    area, day, ends_at, zones, gate_closed_at, order_count, matched_wh, accepted_blocks, rejected_blocks, book,
+    book_hash, result_hash, cleared_at, sequence
 ) values (
-    $1, to_timestamp($2::bigint), $3, to_timestamp($4::bigint), $5, $6, $7, $8, $9, $10, $11, to_timestamp($12::float8)
+    $1, to_timestamp($2::bigint), to_timestamp($3::bigint), $4, to_timestamp($5::bigint), $6, $7, $8, $9, $10, $11, $12,
+    to_timestamp($13::float8), $14
 );
+
+-- insert_terms -- What it leaves to the slot's own auction
+insert into trading.day_ahead_terms (area, delivery_start, zones, trades, terms)
+values ($1, to_timestamp($2::bigint), $3, $4, $5);
 
 -- insert_prices -- What it came to in a zone and slot
 insert into trading.day_ahead_prices (

@@ -59,20 +59,22 @@ async def snapshot(db: Connection, area: Area, delivery_start: int) -> Snapshot:
 
 def news(step: Step) -> Iterator[tuple[str, Message]]:
     """What a step did, as (channel, message): every trade, then the levels that changed."""
-    for fill in step.changes.fills:
+    for number, zone, sell_zone, *_, energy_wh, price, fee, sequence, executed_ms in zip(
+        *step.changes.fill_columns, strict=True
+    ):
         yield (
             "trades",
             {
-                "zone": fill.buy.order.zone,
-                "sell_zone": fill.sell.order.zone,
+                "zone": zone,
+                "sell_zone": sell_zone,
                 "delivery_start": step.delivery_start,
-                "trade_number": fill.number,
+                "trade_number": number,
                 "kind": "continuous",
-                "energy_wh": str(fill.energy_wh),
-                "price_per_kwh": str(fill.price_per_kwh),
-                "fee_per_kwh": str(fill.fee_per_kwh),
-                "sequence": fill.sequence,
-                "executed_at": _time(fill.executed_ms),
+                "energy_wh": str(energy_wh),
+                "price_per_kwh": str(price),
+                "fee_per_kwh": str(fee),
+                "sequence": sequence,
+                "executed_at": _time(executed_ms),
             },
         )
     yield (

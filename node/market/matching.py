@@ -13,7 +13,7 @@ from node.errors import Conflict
 from node.market.area import Area, area_of
 from node.market.orders import gate_closes_at
 from node.market.sequence import Event
-from node.market.slot_book import NO_FILLS_HASH, Changes, Fill, SlotBook
+from node.market.slot_book import NO_FILLS_HASH, Changes, SlotBook
 from node.market.terms import agreed_areas, parse_terms, terms_bytes
 
 _SQL = queries(__name__)
@@ -191,15 +191,12 @@ async def write(db: Connection, book: SlotBook, events: Sequence[Event]) -> Step
     if book.sequence == before:
         return None
     changes = book.drain()
-    if changes.fills:
-        await db.execute(_SQL["insert_fills"], book.delivery_start, *_columns(changes.fills))
-    orders = changes.orders
-    if orders:
-        await db.execute(
-            _SQL["update_orders"],
-            *([getattr(order, name) for order in orders] for name in type(orders[0]).__slots__),
-        )
-    moved = bool(changes.levels or changes.fills)
+    fills, orders = changes.fill_columns, changes.order_columns
+    if fills.number:
+        await db.execute(_SQL["insert_fills"], book.delivery_start, *fills)
+    if orders.sequence:
+        await db.execute(_SQL["update_orders"], *orders)
+    moved = bool(changes.levels or fills.number)
     revision = await db.fetchval(
         _SQL["advance_book"],
         book.area.name,
@@ -210,24 +207,3 @@ async def write(db: Connection, book: SlotBook, events: Sequence[Event]) -> Step
         book.fills_hash,
     )
     return Step(book.area, book.delivery_start, revision, book.sequence, changes) if moved else None
-
-
-def _columns(fills: Sequence[Fill]) -> list[list[object]]:
-    rows = [
-        (
-            fill.number,
-            fill.buy.order.zone,
-            fill.sell.order.zone,
-            fill.buy.digest,
-            fill.sell.digest,
-            fill.buy.order.trader,
-            fill.sell.order.trader,
-            fill.energy_wh,
-            fill.price_per_kwh,
-            fill.fee_per_kwh,
-            fill.sequence,
-            fill.executed_ms,
-        )
-        for fill in fills
-    ]
-    return [list(column) for column in zip(*rows, strict=True)]

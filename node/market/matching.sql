@@ -19,11 +19,22 @@ where o.status = 'open' and o.zone = any($1::bigint[]) and o.delivery_start > to
 select e.sequence, e.kind, e.subject, e.payload, e.previous_hash, e.hash
 from trading.orders o join trading.events e on e.sequence = o.sequence
 where o.zone = any($1::bigint[]) and o.delivery_start = to_timestamp($2::bigint) and e.sequence <= $3
+  -- What a day-ahead auction took, or would have taken, is done with.
+  and not exists (
+      select from trading.day_ahead_auctions d
+      where o.zone = any(d.zones) and d.day <= to_timestamp($2::bigint) and d.ends_at > to_timestamp($2::bigint)
+        and o.received_at < d.gate_closed_at and o.sequence < d.sequence
+  )
 union all
 select e.sequence, e.kind, e.subject, e.payload, e.previous_hash, e.hash
 from trading.orders o
 join trading.events e on e.subject = o.digest and e.kind in ('order_cancelled', 'order_expired')
 where o.zone = any($1::bigint[]) and o.delivery_start = to_timestamp($2::bigint) and e.sequence <= $3
+  and not exists (
+      select from trading.day_ahead_auctions d
+      where o.zone = any(d.zones) and d.day <= to_timestamp($2::bigint) and d.ends_at > to_timestamp($2::bigint)
+        and o.received_at < d.gate_closed_at and o.sequence < d.sequence
+  )
 order by 1;
 
 -- open_book -- The row of a book that is matched for the first time
@@ -41,12 +52,12 @@ select exists (select from trading.slot_logs where area = $1 and delivery_start 
 update trading.books set revision = revision + $3, sequence = $4, trades = $5, fills_hash = $6
 where area = $1 and delivery_start = to_timestamp($2::bigint) returning revision;
 
--- insert_fills -- Trades of the continuous book
+-- insert_fills -- Trades of the continuous book, numbered after those of the day-ahead auction
 insert into trading.trades (
     trade_number, zone, sell_zone, delivery_start, buy_order, sell_order, buyer, seller, energy_wh, price_per_kwh,
     fee_per_kwh, kind, sequence, executed_at
 )
-select t.number, t.zone, t.sell_zone, to_timestamp($1::bigint), t.buy_order, t.sell_order, t.buyer, t.seller,
+select t.number + coalesce(d.trades, 0), t.zone, t.sell_zone, to_timestamp($1::bigint), t.buy_order, t.sell_order, t.buyer, t.seller,
     t.energy_wh, t.price, t.fee, 'continuous', t.sequence, to_timestamp(t.executed_ms / 1000.0)
 from unnest(
     $2::integer[], $3::bigint[], $4::bigint[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bigint[],
@@ -54,6 +65,7 @@ from unnest(
 ) as t (
     number, zone, sell_zone, buy_order, sell_order, buyer, seller, energy_wh, price, fee, sequence, executed_ms
 )
+left join trading.day_ahead_terms d on d.delivery_start = to_timestamp($1::bigint) and t.zone = any(d.zones)
 order by t.number;
 
 -- update_orders -- Where the orders stand, and the cash that they may still cost

@@ -6,7 +6,7 @@ from typing import Final
 from contracts.typed_data import BadSignature, Domain, Order, checksum, order_digest, recover
 from contracts.units import cash_up
 from node.config import MarketRules
-from node.market import refusals
+from node.market import days, refusals
 from node.market.auction import MAX_QUANTITY_WH
 from node.market.book import BUY, SELL, BookOrder
 from node.market.instructions import NO_INSTRUCTIONS, Instructions, SelfTrade, TimeInForce
@@ -15,8 +15,6 @@ SIDES: Final = {BUY: "buy", SELL: "sell"}
 PRODUCER_FLAG: Final = 1
 CONSUMER_FLAG: Final = 2
 FROZEN_FLAG: Final = 4
-
-DAY_S: Final = 86_400
 
 MOST_OPEN_ORDERS: Final = 32
 """Of one trader in one slot: a slot settles in one batch, whose room all its traders share."""
@@ -102,18 +100,8 @@ def gate_closes_at(rules: MarketRules, delivery_start: int) -> int:
 def gate_opens_at(rules: MarketRules, delivery_start: int) -> int:
     """Unix seconds from which the slot takes orders."""
     opens_at = gate_closes_at(rules, delivery_start) - rules.open_slots * rules.slot_s
-    day_ahead = day_ahead_closes_at(rules, delivery_start)
-    return opens_at if day_ahead is None else min(opens_at, day_ahead - DAY_S)
-
-
-def day_of(delivery_start: int) -> int:
-    """When the day that a slot belongs to begins, UTC."""
-    return delivery_start // DAY_S * DAY_S
-
-
-def day_ahead_closes_at(rules: MarketRules, delivery_start: int) -> int | None:
-    """Unix seconds from which orders for the slot come too late for its day-ahead auction; None where there is none."""
-    return None if rules.day_ahead_gate_s is None else day_of(delivery_start) - DAY_S + rules.day_ahead_gate_s
+    day_ahead = days.session_opens_at(rules, delivery_start)
+    return opens_at if day_ahead is None else min(opens_at, day_ahead)
 
 
 def settled_by(rules: MarketRules, delivery_start: int) -> int:
@@ -189,7 +177,7 @@ def _check_time(rules: MarketRules, order: Order, now_s: float) -> None:
 
 def _check_instructions(rules: MarketRules, order: Order, instructions: Instructions, now_s: float) -> None:
     if instructions.block is not None:
-        day_ahead = day_ahead_closes_at(rules, order.delivery_start)
+        day_ahead = days.session_closes_at(rules, order.delivery_start)
         if day_ahead is None:
             raise refusals.BlockUnsupported(day_ahead="this market has no day-ahead auction")
         if now_s >= day_ahead:

@@ -192,6 +192,6 @@ def _state(rules: MarketRules, delivery_start: int, now_s: float, *, is_cleared:
     return "open" if now_s >= gate_opens_at(rules, delivery_start) else "upcoming"
 
 
-async def locked_cash(db: Connection, trader: bytes) -> int:
-    """Cash units that a trader's orders hold back from new ones."""
-    return int(await db.fetchval(_SQL["locked"], trader))
+async def locked_cash(db: Connection, chain_id: int, trader: bytes) -> int:
+    """Cash units that a trader's orders and slots hold back from new orders, as the intake judges them."""
+    return int(await db.fetchval(_SQL["locked"], chain_id, trader))

@@ -47,5 +47,5 @@ from generate_series($2::bigint, $3::bigint, $4::bigint) as slot
 left join trading.auctions a on a.zone = $1 and a.delivery_start = to_timestamp(slot)
 order by slot desc;
 
--- locked -- Cash that a trader's orders hold
-select coalesce(sum(locked_cash), 0)::text from trading.held_orders where trader = $1 and locked_cash > 0;
+-- locked -- Cash that a trader's ($2) orders and slots hold
+select coalesce(sum(h.cash), 0)::text from trading.held_cash($1, $2) h;

@@ -3,21 +3,34 @@
 Holds no truth: the same events make the same book again.
 """
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import islice
+from operator import attrgetter
+from typing import Final, NamedTuple
+
+import numpy as np
 
 from contracts.units import cash_up
 from node.market.area import Area
-from node.market.book import BUY, BookOrder, parse_entry
+from node.market.book import BUY, BookOrder
+from node.market.book_events import BookEvents
 from node.market.continuous import Continuous
-from node.market.engine import UNLIMITED_WH, LiveOrder, Network, Reason, StateRow, next_hash, replay_hash
-from node.market.engine import Fill as EngineFill
-from node.market.sequence import ORDER_ACCEPTED, ORDER_CANCELLED, ORDER_EXPIRED, Event, parse_accepted
+from node.market.engine import REASONS, UNLIMITED_WH, Network, Reason, chain_hash, replay_hash
+from node.market.rationing import Int64s
+from node.market.rows import BLOCK, ORDER, Rows
+from node.market.sequence import Event
 
 NO_FILLS_HASH: Final = bytes(32)
-_NOT_HERE: Final = -1
-_REASONS: Final = {ORDER_CANCELLED: Reason.CANCELLED, ORDER_EXPIRED: Reason.EXPIRED}
+_BATCH: Final = 8_192
+_EXPIRED: Final = REASONS.index(Reason.EXPIRED)
+_STATUSES: Final = np.array(["open", "matched", "expired", "cancelled"], dtype=object)
+_REASONS: Final = np.array(REASONS, dtype=object)
+_SAFE: Final = 2.0**62
+_NO_ROWS: Final = np.zeros(0, dtype=np.int64)
+_NO_FILLS: Final = np.zeros((0, 6), dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +71,59 @@ class Level:
     energy_wh: int
 
 
-@dataclass(frozen=True, slots=True)
+class FillColumns(NamedTuple):
+    """Trades, as they are written: a list for each column."""
+
+    number: list[int]
+    zone: list[int]
+    """The buyer's."""
+    sell_zone: list[int]
+    buy_order: list[bytes]
+    sell_order: list[bytes]
+    buyer: list[bytes]
+    seller: list[bytes]
+    energy_wh: list[int]
+    price_per_kwh: list[int]
+    fee_per_kwh: list[int]
+    sequence: list[int]
+    executed_ms: list[int]
+
+
+class OrderColumns(NamedTuple):
+    """Where orders stand, as it is written: the fields of ``Standing``."""
+
+    sequence: list[int]
+    status: list[str]
+    matched_wh: list[int]
+    taken_wh: list[int]
+    shown_wh: list[int]
+    locked_cash: list[int]
+    close_reason: list[str | None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Changes:
     """What events did to the book."""
 
-    fills: tuple[Fill, ...]
-    orders: tuple[Standing, ...]
+    fill_columns: FillColumns
+    order_columns: OrderColumns
     levels: tuple[Level, ...]
+    traded: Callable[[], list[tuple[BookOrder, BookOrder]]]
+    """Bid and offer of every fill."""
 
+    @property
+    def fills(self) -> tuple[Fill, ...]:
+        """The trades with their orders, which are read again for it."""
+        columns = self.fill_columns
+        numbers = zip(columns.number, *columns[7:], strict=True)
+        return tuple(
+            Fill(number, buy, sell, *rest) for (number, *rest), (buy, sell) in zip(numbers, self.traded(), strict=True)
+        )
 
-@dataclass(slots=True)
-class _Known:
-    """An order that the book has been told of."""
-
-    entry: BookOrder
-    live: LiveOrder | None
-    """None for an order of a block: it waits for the auction, where alone blocks are filled."""
-    accepted_ms: int
-    matched_wh: int = 0
-    spent_nano: int = 0
-    """The most that its trades may cost its trader."""
-    public_wh: int = 0
-    reason: Reason | None = None
+    @property
+    def orders(self) -> tuple[Standing, ...]:
+        """Every order that the events touched."""
+        return tuple(Standing(*row) for row in zip(*self.order_columns, strict=True))
 
 
 def network_of(area: Area) -> Network:
@@ -102,141 +146,140 @@ class SlotBook:
         self.fills_hash = NO_FILLS_HASH
         """Of all fills so far, in order."""
         self._price_short = price_short_per_kwh
+        self._zones = np.array(area.zones, dtype=np.int64)
         self._engine = Continuous(network_of(area))
-        self._all_fills: list[EngineFill] = []
-        self._known: dict[int, _Known] = {}
-        self._numbers: dict[bytes, int] = {}
-        self._depth: dict[tuple[int, int, int], int] = {}
-        self._fills: list[Fill] = []
-        self._touched: set[int] = set()
+        self._events = BookEvents(area.zones)
+        self._told: list[Int64s] = []
+        """All fills, as they are hashed."""
+        self._spent_nano: defaultdict[int, int] = defaultdict(int)
+        """The most that the trades of an order may cost its trader, by row."""
+        self._depth: dict[int, int] = {}
+        """Wh that a level shows, by the number of the level."""
+        self._fills = [_NO_FILLS]
+        self._touched: list[Int64s] = []
 
     def apply(self, events: Iterable[Event]) -> None:
-        """Tells the book of the events of its slot that come next; others change nothing."""
-        for event in events:
-            if event.sequence <= self.sequence:
-                continue
-            self.sequence = event.sequence
-            if event.kind == ORDER_ACCEPTED:
-                self._accept(event)
-            elif event.kind in _REASONS:
-                self._take_out(self._numbers.get(event.subject, _NOT_HERE), _REASONS[event.kind])
+        """Tells the book of the events of its slot that come next, in their sequence; others change nothing.
+
+        Raises:
+            BookUnreadable: an accepted order cannot be read.
+        """
+        coming = iter(events)
+        while batch := list(islice(coming, _BATCH)):
+            fresh = batch[bisect_right(batch, self.sequence, key=attrgetter("sequence")) :]
+            if fresh:
+                self._play(fresh)
 
     def drain(self) -> Changes:
         """What the events since the last call did."""
-        fills, touched = tuple(self._fills), [self._known[number] for number in sorted(self._touched)]
-        changed = {level for known in touched if (level := self._show(known)) is not None}
-        orders = tuple(self._standing(known) for known in touched)
-        self._fills, self._touched = [], set()
-        return Changes(fills, orders, tuple(Level(*level, self._depth.get(level, 0)) for level in sorted(changed)))
+        rows = np.unique(np.concatenate((*self._touched, _NO_ROWS)))
+        fills = np.concatenate(self._fills)
+        self._touched, self._fills = [], [_NO_FILLS]
+        levels = self._show(rows)
+        pairs = fills[:, :2].tolist()
 
-    def state(self) -> list[StateRow]:
+        def traded() -> list[tuple[BookOrder, BookOrder]]:
+            return [(self._events.entry(bid), self._events.entry(offer)) for bid, offer in pairs]
+
+        return Changes(self._fill_columns(fills), self._order_columns(rows), levels, traded)
+
+    def state(self) -> Int64s:
         """The engine's book, by sequence."""
         return self._engine.state()
 
     def hash(self) -> bytes:
         """Of all fills since the slot opened, and what is left in the book."""
-        return replay_hash(self._all_fills, self.state())
+        return replay_hash(np.concatenate((*self._told, _NO_FILLS[:, :5])), self.state())
 
     def room_left(self) -> Area:
         """The area, with the capacity that the trades have left."""
         positions = {zone: position for position, zone in enumerate(self.area.zones)}
         room_wh = self._engine.room_wh
-        left = {(sell, buy): room_wh[positions[sell]][positions[buy]] for sell, buy in self.area.capacity_wh}
+        left = {(sell, buy): int(room_wh[positions[sell], positions[buy]]) for sell, buy in self.area.capacity_wh}
         return Area(self.area.zones, self.area.fee_per_kwh, left)
 
-    def _accept(self, event: Event) -> None:
-        zone, delivery_start, accepted_ms, data = parse_accepted(event.payload)
-        entry = parse_entry(zone, delivery_start, data)
-        order, asked = entry.order, entry.instructions
-        live = None
-        if asked.block is None:
-            live = LiveOrder(
-                event.sequence,
-                order.trader,
-                order.side,
-                order.limit_price_per_kwh,
-                order.energy_wh,
-                self.area.zones.index(zone),
-            ).asking(
-                min_fill_wh=order.min_fill_wh,
-                time_in_force=order.time_in_force,
-                post_only=asked.post_only,
-                display_wh=asked.display_wh,
-                self_trade=asked.self_trade,
-                replaces=0 if asked.replaces is None else self._numbers.get(asked.replaces, _NOT_HERE),
-            )
-        self._known[event.sequence] = _Known(entry, live, accepted_ms)
-        self._numbers[event.subject] = event.sequence
-        self._touched.add(event.sequence)
-        if live is not None:
-            self._engine.accept(live)
-            self._collect(event.sequence, accepted_ms)
+    def _play(self, events: Sequence[Event]) -> None:
+        first = len(self._engine.events)
+        coming = self._events.read(events)
+        self.sequence = events[-1].sequence
+        fills, removals = self._engine.play(coming)
+        come = np.flatnonzero((coming["kind"] == ORDER) | (coming["kind"] == BLOCK)) + first
+        self._touched += [come, fills[:, :2].ravel(), removals[:, 0]]
+        self._fills.append(fills)
+        self.trade_count += len(fills)
+        told = np.column_stack((self._engine.events["sequence"][fills[:, :2]], fills[:, 2:5]))
+        self._told.append(told)
+        self.fills_hash = chain_hash(self.fills_hash, told)
+        spent_nano, price_short = self._spent_nano, self._price_short
+        for bid, offer, energy_wh, price, fee, _ in fills.tolist():
+            if price + fee > 0:
+                spent_nano[bid] += energy_wh * (price + fee)
+            if price_short > price:
+                spent_nano[offer] += energy_wh * (price_short - price)
 
-    def _take_out(self, number: int, reason: Reason) -> None:
-        known = self._known.get(number)
-        if known is None:
-            return
-        if known.live is not None:
-            self._engine.cancel(number, reason)
-            self._collect(self.sequence, known.accepted_ms)
-        elif known.reason is None:
-            known.reason = reason
-            self._touched.add(number)
-
-    def _collect(self, sequence: int, executed_ms: int) -> None:
-        for fill in self._engine.fills:
-            bid, offer, energy_wh, price, fee = fill
-            buy, sell = self._known[bid], self._known[offer]
-            self._fills.append(
-                Fill(self.trade_count, buy.entry, sell.entry, energy_wh, price, fee, sequence, executed_ms)
-            )
-            self.trade_count += 1
-            self.fills_hash = next_hash(self.fills_hash, fill)
-            for known, worst_price in ((buy, price + fee), (sell, self._price_short - price)):
-                known.matched_wh += energy_wh
-                known.spent_nano += energy_wh * max(0, worst_price)
-            self._touched.update((bid, offer))
-        self._all_fills += self._engine.fills
-        self._engine.fills.clear()
-        for number, _, reason in self._engine.removals:
-            if reason != Reason.CARRIED:
-                self._known[number].reason = reason
-            self._touched.add(number)
-        self._engine.removals.clear()
-
-    def _standing(self, known: _Known) -> Standing:
-        order, live = known.entry.order, known.live
-        is_open = known.reason is None if live is None else live.left_wh > 0
-        left_wh = (order.energy_wh if live is None else live.left_wh) if is_open else 0
-        if is_open:
-            status = "open"
-        elif known.matched_wh:
-            status = "matched"
-        else:
-            status = "expired" if known.reason == Reason.EXPIRED else "cancelled"
-        limit = order.limit_price_per_kwh
-        worst_price = limit if order.side == BUY else self._price_short - limit
-        return Standing(
-            sequence=known.entry.sequence,
-            status=status,
-            matched_wh=known.matched_wh,
-            taken_wh=order.energy_wh - left_wh,
-            shown_wh=known.public_wh,
-            locked_cash=cash_up(known.spent_nano + left_wh * max(0, worst_price)),
-            close_reason=known.reason if known.reason and not is_open else None,
+    def _fill_columns(self, fills: Int64s) -> FillColumns:
+        events, read = self._engine.events, self._events
+        bids, offers, energy_wh, price, fee, made_by = fills.T
+        return FillColumns(
+            number=list(range(self.trade_count - len(fills), self.trade_count)),
+            zone=self._zones[events["zone"][bids]].tolist(),
+            sell_zone=self._zones[events["zone"][offers]].tolist(),
+            buy_order=read.digests(bids),
+            sell_order=read.digests(offers),
+            buyer=read.traders(bids),
+            seller=read.traders(offers),
+            energy_wh=energy_wh.tolist(),
+            price_per_kwh=price.tolist(),
+            fee_per_kwh=fee.tolist(),
+            sequence=events["sequence"][made_by].tolist(),
+            executed_ms=events["accepted_ms"][made_by].tolist(),
         )
 
-    def _show(self, known: _Known) -> tuple[int, int, int] | None:
-        """The level whose depth the order changes, if it does."""
-        live, order = known.live, known.entry.order
-        public_wh = live.public_wh if live is not None and live.left_wh else 0
-        if public_wh == known.public_wh:
-            return None
-        level = order.zone, order.side, order.limit_price_per_kwh
-        depth_wh = self._depth.get(level, 0) + public_wh - known.public_wh
-        known.public_wh = public_wh
-        if depth_wh:
-            self._depth[level] = depth_wh
-        else:
-            self._depth.pop(level, None)
-        return level
+    def _order_columns(self, rows: Int64s) -> OrderColumns:
+        orders, live = self._engine.events[rows], self._engine.live[rows]
+        left_wh, why = live["left_wh"], live["why"]
+        is_open = left_wh > 0
+        status = np.where(live["traded_wh"] > 0, 1, np.where(why == _EXPIRED, 2, 3)) * ~is_open
+        return OrderColumns(
+            orders["sequence"].tolist(),
+            _STATUSES[status].tolist(),
+            live["traded_wh"].tolist(),
+            (orders["energy_wh"] - left_wh).tolist(),
+            live["public_wh"].tolist(),
+            self._locks(rows, orders, live),
+            _REASONS[why * ~is_open].tolist(),
+        )
+
+    def _locks(self, rows: Int64s, orders: Rows, live: Rows) -> list[int]:
+        """Cash units that the orders may still cost: what has traded, and what is left at the worst price."""
+        limit, left_wh = orders["limit_per_kwh"], live["left_wh"]
+        most = float(np.abs(limit).max(initial=0) + abs(self._price_short)) * float(left_wh.max(initial=0))
+        number = np.int64 if most < _SAFE else object
+        worst = np.where(orders["side"] == BUY, limit, self._price_short - limit.astype(number))
+        nano: list[int] = (left_wh.astype(number) * np.maximum(0, worst)).tolist()
+        for at in np.flatnonzero(live["traded_wh"]).tolist():
+            nano[at] += self._spent_nano[rows[at]]
+        return [cash_up(money) for money in nano]
+
+    def _show(self, rows: Int64s) -> tuple[Level, ...]:
+        """Shows what the open book may show of these orders: the levels whose depth that changes."""
+        live = self._engine.live
+        # What waits for its minimum is not shown.
+        public_wh = np.where(live["min_left_wh"][rows] > 0, 0, live["shown_wh"][rows])
+        more_wh = public_wh - live["public_wh"][rows]
+        live["public_wh"][rows] = public_wh
+        changed = np.flatnonzero(more_wh)
+        orders = self._engine.events[rows[changed]]
+        sides = 2 * len(self._zones)
+        places = orders["limit_per_kwh"] * sides + orders["zone"] * 2 + orders["side"]
+        levels, at = np.unique(places, return_inverse=True)
+        level_wh = np.zeros(len(levels), dtype=np.int64)
+        np.add.at(level_wh, at, more_wh[changed])
+        shown = []
+        for place, change_wh in zip(levels.tolist(), level_wh.tolist(), strict=True):
+            depth_wh = self._depth.pop(place, 0) + change_wh
+            if depth_wh:
+                self._depth[place] = depth_wh
+            limit, position = divmod(place, sides)
+            shown.append(Level(self.area.zones[position // 2], position % 2, limit, depth_wh))
+        return tuple(sorted(shown, key=attrgetter("zone", "side", "limit_per_kwh")))

@@ -1,4 +1,6 @@
-"""The terms of a slot's continuous trading: its first order sets them, and no later configuration changes them."""
+"""The terms of a slot: its day-ahead auction sets them, or the first order of its continuous trading; no later
+configuration changes them.
+"""
 
 from collections.abc import Iterable, Sequence
 
@@ -23,11 +25,12 @@ def parse_terms(data: bytes) -> tuple[Area, int]:
 async def agreed_areas(
     db: Connection, configured: Sequence[Area], starts: Iterable[int]
 ) -> dict[int, tuple[Area, ...]]:
-    """The areas of each slot: those that its continuous books were opened with, and the configured ones for zones
-    that have no book yet."""
+    """The areas of each slot: those that its continuous books were opened with, those that its day-ahead auctions left,
+    with the capacity that they left, and the configured ones for all other zones."""
     opened: dict[int, list[Area]] = {start: [] for start in starts}
     for row in await db.fetch(_SQL["opened"], list(opened)):
-        opened[row["delivery_start"]].append(parse_terms(row["terms"])[0])
+        areas = opened[row["delivery_start"]]
+        areas += _others([parse_terms(row["terms"])[0]], areas)
     return {start: (*areas, *_others(configured, areas)) for start, areas in opened.items()}
 
 

@@ -56,10 +56,11 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class _Chain(msgspec.Struct):
-    """A meter's key and fuse, and the end of its chain."""
+    """A meter's key and fuse, the keys that it had, and the end of its chain."""
 
     key: bytes
     fuse_w: int
+    revoked: Sequence[bytes]
     last: Reading | None
     is_new: bool
     has_grown: bool = False
@@ -72,15 +73,15 @@ async def accept(db: Connection, readings: Sequence[SignedReading], *, now_s: fl
     key signed is stored even when refused; what it did not sign is only reported.
     """
     chains = await _chains(db, {signed.reading.meter_id for signed in readings})
-    await _make_room(db, readings, now_s + slot_s)
+    await _make_room(db, readings, chains, now_s + slot_s)
     batch = _Batch(chains, now_s, slot_s)
     try:
         async with db.transaction():
             source = batch.copied(readings)
             await db.copy_to_table("readings", schema_name="telemetry", columns=COLUMNS, source=source, format="binary")
     except (asyncpg.UniqueViolationError, asyncpg.FeatureNotSupportedError):
-        # One that is valid now was refused before, its clock being ahead; or the table's row security binds us too, as it
-        # does an owner who is no superuser: such a table takes no COPY.
+        # One that is valid now was refused before, its clock being ahead; or the table's row security binds us too, as
+        # it does an owner who is no superuser: such a table takes no COPY.
         batch = _Batch(await _chains(db, chains), now_s, slot_s)
         batch.check(readings)
         outcomes = await _stored(db, batch.checked)
@@ -127,17 +128,21 @@ async def _chains(db: Connection, meter_ids: Iterable[int]) -> dict[int, _Chain]
     ids = [meter_id for meter_id in meter_ids if 0 < meter_id < 2**32]
     await db.execute(_SQL["lock_chains"], sorted({meter_id % LOCKS for meter_id in ids}))
     found = {}
-    for meter_id, key, fuse_w, *last in await db.fetch(_SQL["chains"], ids):
+    for meter_id, key, fuse_w, revoked, *last in await db.fetch(_SQL["chains"], ids):
         is_new = last[0] is None
-        found[meter_id] = _Chain(key, fuse_w, None if is_new else Reading(meter_id, *last), is_new)
+        found[meter_id] = _Chain(key, fuse_w, revoked, None if is_new else Reading(meter_id, *last), is_new)
     return found
 
 
-async def _make_room(db: Connection, readings: Sequence[SignedReading], latest_s: float) -> None:
-    """Partitions for the times that may be stored as valid."""
+async def _make_room(
+    db: Connection, readings: Sequence[SignedReading], chains: dict[int, _Chain], latest_s: float
+) -> None:
+    """Partitions for the times that may be stored as valid; there is room in a month that a chain ends in."""
     times = {signed.reading.time for signed in readings}
-    if months := {_month_s(time) for time in times if 0 <= time < latest_s}:
-        await db.execute(_SQL["ensure_partitions"], sorted(months))
+    months = {_month_s(time) for time in times if 0 <= time < latest_s}
+    ends = [chain.last.time for chain in chains.values() if chain.last is not None]
+    if new := sorted(month for month in months if not any(_month_s(end) == month for end in ends)):
+        await db.execute(_SQL["ensure_partitions"], new)
 
 
 class _Batch:
@@ -157,6 +162,8 @@ class _Batch:
                 take((signed, Reason.UNKNOWN_METER))
                 continue
             reason = validate(chain.last, signed, key=chain.key, fuse_w=chain.fuse_w, now_s=now_s, slot_s=slot_s)
+            if chain.revoked and signed.signer in chain.revoked:
+                reason = Reason.KEY_REVOKED
             if reason is None:
                 chain.last, chain.has_grown = signed.reading, True
             take((signed, reason))

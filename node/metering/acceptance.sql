@@ -2,8 +2,9 @@
 select pg_advisory_xact_lock(1835365490, bucket) from unnest($1::integer[]) as bucket
 
 -- chains -- of the active meters: whose key signs, what the connection carries, the last valid reading
-select m.meter_id, m.key, m.fuse_w, extract(epoch from l."time")::bigint as "time", l.counter,
-    l.import_wh, l.export_wh, l.power_w
+select m.meter_id, m.key, m.fuse_w,
+    array(select k.key from telemetry.meter_keys as k where k.meter_id = m.meter_id)::bytea[] as revoked,
+    extract(epoch from l."time")::bigint as "time", l.counter, l.import_wh, l.export_wh, l.power_w
 from telemetry.meters as m
 left join telemetry.latest as l using (meter_id)
 where m.meter_id = any($1::bigint[]) and m.active
@@ -53,34 +54,3 @@ on conflict (meter_id, "time", counter) do update set
     signature = excluded.signature, signer = excluded.signer, state = excluded.state, reason = null
     where readings.state = 'REFUSED' and excluded.state = 'VALIDATED'
 returning meter_id, extract(epoch from "time")::bigint as "time", counter
-
--- stored_already -- which of the readings are valid ones that are there
-select given.meter_id, given.time_s, given.counter
-from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as given (meter_id, time_s, counter)
-join telemetry.readings as r
-    on r.meter_id = given.meter_id and r."time" = to_timestamp(given.time_s) and r.counter = given.counter
-where r.state = 'VALIDATED'
-
--- around -- the valid readings before and after a time, and whether a slot's energy rests on what lies between them
-with before as (
-    select * from telemetry.readings
-    where meter_id = $1 and state = 'VALIDATED' and "time" <= to_timestamp($2::bigint)
-    order by "time" desc, counter desc
-    limit 1
-), after as (
-    select * from telemetry.readings
-    where meter_id = $1 and state = 'VALIDATED' and "time" > to_timestamp($2::bigint)
-    order by "time", counter
-    limit 1
-)
-select
-    (select array[extract(epoch from "time")::bigint, counter, import_wh, export_wh, power_w] from before) as before,
-    (select array[extract(epoch from "time")::bigint, counter, import_wh, export_wh, power_w] from after) as after,
-    exists (
-        select from telemetry.slot_energy as e
-        cross join lateral (
-            values (e.delivery_start), (e.delivery_start + e.slot_s * interval '1 second')
-        ) as boundary (at)
-        where e.meter_id = $1 and boundary.at < (select "time" from after)
-            and boundary.at > coalesce((select "time" from before), '-infinity')
-    ) as is_used

@@ -1,8 +1,8 @@
 """What makes a meter reading valid, and the register at a time between two readings. Pure.
 
 A meter's readings form one chain: counter and time grow strictly, registers never fall. The chain is extended at its
-end; one that was overtaken on its way is taken in between only where no slot's energy rests on it yet. So what a slot
-was computed from stands, and anyone recomputes it from the raw readings.
+end; one that was overtaken on its way is taken in between under a number (``late``), until the slots that rest on it
+are final. So what a slot's version was computed from stands, and anyone recomputes it from the raw readings.
 """
 
 from dataclasses import dataclass
@@ -46,6 +46,7 @@ class Reason(StrEnum):
     OUT_OF_RANGE = "out-of-range"
     UNKNOWN_METER = "unknown-meter"
     WRONG_SIGNER = "wrong-signer"
+    KEY_REVOKED = "key-revoked"
     CLOCK_AHEAD = "clock-ahead"
     COUNTER_NOT_GROWING = "counter-not-growing"
     TIME_NOT_GROWING = "time-not-growing"
@@ -58,7 +59,7 @@ class Reason(StrEnum):
 
         Anyone can send the others; keeping them would let a stranger take the place of the true reading.
         """
-        return self not in (Reason.OUT_OF_RANGE, Reason.UNKNOWN_METER, Reason.WRONG_SIGNER)
+        return self not in (Reason.OUT_OF_RANGE, Reason.UNKNOWN_METER, Reason.WRONG_SIGNER, Reason.KEY_REVOKED)
 
 
 class State(StrEnum):

@@ -159,12 +159,15 @@ async def energy(db: Connection, meter_id: int, start: int, end: int, slot_s: in
     return [SlotEnergy(*row) for row in rows]
 
 
-async def raw_readings(db: Connection, zone: int, from_s: int, to_s: int) -> list[SignedReading]:
+async def raw_readings(
+    db: Connection, zone: int, from_s: int, to_s: int, late_known: int | None = None
+) -> list[SignedReading]:
     """The valid readings that prove a zone's registers from ``from_s`` to ``to_s``, by meter and time.
 
-    Reaches out to each meter's last reading at or before ``from_s`` and its first at or after ``to_s``.
+    Reaches out to each meter's last reading at or before ``from_s`` and its first at or after ``to_s``. Of readings
+    that were late, those up to number ``late_known`` count; all by default.
     """
-    rows = await db.fetch(_SQL["raw_readings"], zone, from_s, to_s)
+    rows = await db.fetch(_SQL["raw_readings"], zone, from_s, to_s, late_known)
     return [SignedReading(Reading(*row[:6]), row["signature"], row["signer"]) for row in rows]
 
 

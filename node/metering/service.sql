@@ -112,26 +112,36 @@ where meter_id = $1 and slot_s = $4
 order by delivery_start, version desc
 
 -- raw_readings -- of the zone's meters from the last at or before one time to the first at or after another
+-- Of those that were late, the ones up to number $4, or with null all.
 select r.meter_id, extract(epoch from r."time")::bigint as "time", r.counter,
     r.import_wh, r.export_wh, r.power_w, r.signature, r.signer
 from telemetry.meters as m
 left join lateral (
-    select "time" from telemetry.readings
+    select "time" from telemetry.readings as r
     where meter_id = m.meter_id and state = 'VALIDATED' and "time" <= to_timestamp($2::bigint)
+      and ($4::bigint is null or not exists (
+        select from telemetry.late_readings as l
+        where l.meter_id = r.meter_id and l."time" = r."time" and l.counter = r.counter and l.number > $4))
     order by "time" desc
     limit 1
 ) as first on true
 left join lateral (
-    select "time" from telemetry.readings
+    select "time" from telemetry.readings as r
     where meter_id = m.meter_id and state = 'VALIDATED' and "time" >= to_timestamp($3::bigint)
+      and ($4::bigint is null or not exists (
+        select from telemetry.late_readings as l
+        where l.meter_id = r.meter_id and l."time" = r."time" and l.counter = r.counter and l.number > $4))
     order by "time"
     limit 1
 ) as last on true
 join lateral (
-    select * from telemetry.readings
+    select * from telemetry.readings as r
     where meter_id = m.meter_id and state = 'VALIDATED'
       and "time" >= coalesce(first."time", to_timestamp($2::bigint))
       and "time" <= coalesce(last."time", to_timestamp($3::bigint))
+      and ($4::bigint is null or not exists (
+        select from telemetry.late_readings as l
+        where l.meter_id = r.meter_id and l."time" = r."time" and l.counter = r.counter and l.number > $4))
 ) as r on true
 where m.zone = $1
 order by r.meter_id, r."time", r.counter

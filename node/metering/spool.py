@@ -26,6 +26,7 @@ DATABASE_AWAY: Final = (
     OSError,  # among them TimeoutError
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that was cut off in the middle of a call
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
     asyncpg.TransactionRollbackError,

@@ -28,6 +28,7 @@ _OUTSIDE_FAULTS = (
     SignerUnavailable,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that was cut off in the middle of a call
     asyncpg.OperatorInterventionError,
     asyncpg.QueryCanceledError,
     OSError,

@@ -1,7 +1,8 @@
 """A slot's settlement on whole columns, for markets of many trades: the same rules and the same numbers to the nano.
 
-Accounts and orders are numbered from 0. Whole numbers of 64 bits hold every sum: what might exceed them is refused
-before anything is computed, and can be settled trade by trade.
+Accounts and orders are numbered from 0, accounts in the order of their addresses: of equal remainders the earlier
+account's is rounded up. Whole numbers of 64 bits hold every sum: what might exceed them is refused before anything is
+computed, and can be settled trade by trade.
 """
 
 from dataclasses import dataclass

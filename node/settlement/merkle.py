@@ -7,6 +7,7 @@ watt-hours could be guessed from its hash.
 
 import hashlib
 import hmac
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +16,8 @@ from eth_hash.auto import keccak
 
 EMPTY_ROOT: Final = bytes(32)
 """Root of a slot in which no meter was proved."""
+_WORDS: Final = struct.Struct(">" + 5 * "24xQ")
+"""Five numbers as ABI words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +34,13 @@ class MeteredSlot:
 def salt(secret: bytes, slot: MeteredSlot) -> bytes:
     """The leaf's 32-byte salt: HMAC-SHA256 (RFC 2104) of meter, slot and version under the node's secret."""
     name = slot.meter_id.to_bytes(4) + slot.delivery_start.to_bytes(8) + slot.version.to_bytes(2)
-    return hmac.new(secret, name, hashlib.sha256).digest()
+    return hmac.digest(secret, name, hashlib.sha256)
 
 
 def leaf(slot: MeteredSlot, salt: bytes) -> bytes:
     """``keccak256(keccak256(abi.encode(salt, meterId, deliveryStart, version, importWh, exportWh)))``."""
     words = (slot.meter_id, slot.delivery_start, slot.version, slot.import_wh, slot.export_wh)
-    return keccak(keccak(salt + b"".join(word.to_bytes(32) for word in words)))
+    return keccak(keccak(salt + _WORDS.pack(*words)))
 
 
 def leaves(secret: bytes, slots: Iterable[MeteredSlot]) -> list[bytes]:

@@ -1,6 +1,7 @@
 """A slot's settlement as one value: computed by the node, and again by whoever audits it."""
 
 import hashlib
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -16,6 +17,7 @@ from node.settlement.split import Chunks, chunks
 
 NO_VOIDS: Final[Mapping[bytes, int]] = MappingProxyType({})
 _ENERGY_BYTES = 8
+_ENERGIES: Final = struct.Struct(">4q")
 _MONEY_BYTES = 16
 
 
@@ -75,6 +77,10 @@ class Slot:
     """What the version before has settled; the first version has none."""
     together: tuple[int, ...] = ()
     """The zones that were cleared together under the name ``zone``, where they are more than that one."""
+    _settled: dict[frozenset[tuple[bytes, int]], Outcome] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """What was computed already: a batch is planned, judged and compared with what is stored by the same outcome."""
 
     @property
     def zones(self) -> list[int]:
@@ -83,19 +89,22 @@ class Slot:
 
     def settle(self, voids: Mapping[bytes, int] = NO_VOIDS) -> Outcome:
         """The settlement without what is void: orders, and the first batch that goes without each."""
-        return settle(
-            zone=self.zone,
-            delivery_start=self.delivery_start,
-            version=self.version,
-            trades=self.trades,
-            metered=self.metered,
-            prices=self.prices,
-            readings_root=self.readings_root,
-            grid_account=self.grid_account,
-            voids=voids,
-            most_entries=self.most_entries,
-            before=self.before,
-        )
+        key = frozenset(voids.items())
+        if key not in self._settled:
+            self._settled[key] = settle(
+                zone=self.zone,
+                delivery_start=self.delivery_start,
+                version=self.version,
+                trades=self.trades,
+                metered=self.metered,
+                prices=self.prices,
+                readings_root=self.readings_root,
+                grid_account=self.grid_account,
+                voids=voids,
+                most_entries=self.most_entries,
+                before=self.before,
+            )
+        return self._settled[key]
 
 
 def settle(
@@ -165,12 +174,12 @@ def _numbers(width: int, *numbers: int) -> bytes:
 
 def _delivery(delivery: Delivery) -> bytes:
     trade = delivery.trade
-    energy = _numbers(_ENERGY_BYTES, trade.number, trade.energy_wh, trade.price_per_kwh, delivery.delivered_wh)
+    energy = _ENERGIES.pack(trade.number, trade.energy_wh, trade.price_per_kwh, delivery.delivered_wh)
     return trade.buy_order + trade.sell_order + energy + _numbers(_MONEY_BYTES, delivery.fee_nano)
 
 
 def _line(line: Line) -> bytes:
-    energy = _numbers(_ENERGY_BYTES, line.injection_wh, line.withdrawal_wh, line.imbalance_wh, line.netted_wh)
+    energy = _ENERGIES.pack(line.injection_wh, line.withdrawal_wh, line.imbalance_wh, line.netted_wh)
     money = _numbers(_MONEY_BYTES, line.trade_money_nano, line.grid_fee_nano, line.imbalance_money_nano, line.missing)
     return line.account + energy + money
 

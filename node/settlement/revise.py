@@ -1,16 +1,19 @@
-"""Later versions of a settlement: a meter that was missing is proved after all, until the slot is final.
+"""Later versions of a settlement: meters say more than before, until the slot is final.
+
+A meter that was missing is proved after all, or readings that were late on their way correct what was interpolated.
 
 Each version is a settlement of its own, with its own commitment to the readings, and settles the difference to the
 version before. ``final_after_s`` after the slot's end the last one is final: nothing that comes later changes it.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 import asyncpg
 
 from indexer.db import Connection, queries
+from node.metering import late
 from node.metering import service as metering
 from node.metering.readings import State
 from node.metering.service import MeterSlot
@@ -46,37 +49,55 @@ async def revise(db: Connection, ctx: SettlementContext, zone: int, delivery_sta
     newest = await db.fetchrow(_SQL["newest"], zone, delivery_start)
     if newest is None or newest["final_at"] is not None or newest["state"] not in ("settled", "failed"):
         return None
+    await late.hold(db)
+    base = await db.fetchrow(_SQL["base"], zone, delivery_start)
     if newest["state"] == "failed" and newest["is_on_chain"]:
         # Part of its difference is paid: the next version's, to the one before, would pay that again.
-        await db.execute(_SQL["looked"], newest["settlement_id"], True)
+        await _end(db, newest, newest["settlement_id"], newest["version"], is_final=True)
         return None
     is_final = now_s >= delivery_start + newest["slot_s"] + ctx.rules.final_after_s
-    base = await db.fetchrow(_SQL["base"], zone, delivery_start)
     found = [] if base is None else await _look_again(db, ctx, base, newest["slot_s"])
-    settlement_id = None
-    if base is not None and any(now != before for _, before, now in found):
-        settlement_id = await _insert(db, ctx, base, newest["version"] + 1, newest["slot_s"], found)
-    await db.execute(_SQL["looked"], settlement_id or newest["settlement_id"], is_final)
+    if base is None or all(now == before for _, before, now in found):
+        counts = newest["version"] if base is None else base["version"]
+        await _end(db, newest, newest["settlement_id"], counts, is_final=is_final)
+        return None
+    version = newest["version"] + 1
+    settlement_id = await _insert(db, ctx, base, version, newest["slot_s"], found)
+    await _end(db, newest, settlement_id, version, is_final=is_final)
     return settlement_id
+
+
+async def _end(db: Connection, newest: asyncpg.Record, settlement_id: int, version: int, *, is_final: bool) -> None:
+    """Remembers the look; where it was the last one, this version's energy counts for ever."""
+    await db.execute(_SQL["looked"], settlement_id, is_final)
+    if is_final:
+        for zone in newest["zones"]:
+            await metering.finalise(db, zone, newest["delivery_start"], version)
 
 
 async def _look_again(
     db: Connection, ctx: SettlementContext, base: asyncpg.Record, slot_s: int
 ) -> list[tuple[int, list[MeterSlot], list[MeterSlot]]]:
-    """Each zone's meters as the version before had them, and as they are now; what was proved stays."""
+    """Each zone's meters as the version before had them, and as they are now.
+
+    What was proved stays, but for meters of which late readings came: nothing else can change what was interpolated.
+    """
     start, version = base["delivery_start"], base["version"]
+    corrected = await late.corrected(db, base["late_readings"], start, start + slot_s)
     found = []
     for each in base["zones"]:
         before = await metering.load_slot_energy(db, each, start, version)
         now = {meter.meter_id: meter for meter in await energy_of(db, ctx, each, start, slot_s)}
-        after = [_proved_by_now(meter, now.get(meter.meter_id)) for meter in before]
+        after = [_by_now(meter, now.get(meter.meter_id), corrected) for meter in before]
         found.append((each, before, after))
     return found
 
 
-def _proved_by_now(before: MeterSlot, now: MeterSlot | None) -> MeterSlot:
-    late = now is not None and before.state != State.VALIDATED and now.state == State.VALIDATED
-    return replace(now, owner=before.owner) if late and now is not None else before
+def _by_now(before: MeterSlot, now: MeterSlot | None, corrected: Collection[int]) -> MeterSlot:
+    if now is None or now.state != State.VALIDATED:
+        return before
+    more = before.state != State.VALIDATED or before.meter_id in corrected
+    return replace(now, owner=before.owner) if more else before
 
 
 async def _insert(

@@ -10,6 +10,7 @@ from typing import Final
 
 from indexer import read
 from indexer.db import Connection, queries
+from node.metering import late
 from node.metering import service as metering
 from node.metering.service import MeterSlot
 from node.settlement import effects, merkle, store
@@ -51,6 +52,7 @@ async def compute(
     waits = await _waits_for(db, ctx, zones, delivery_start, delivery_start + slot_s, now_s, reading_since_s)
     if waits is not None:
         return NotReady(waits)
+    await late.hold(db)
     found = [await _store_energy(db, ctx, each, delivery_start, slot_s) for each in zones]
     trades = await store.trades_of(db, zones, delivery_start)
     local = local_price([row["clearing_price_per_kwh"] for row in auctions], trades)

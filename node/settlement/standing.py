@@ -1,7 +1,10 @@
 """Where the accounts of a slot stand at the exchange, as mirrored: what settles their orders, what can be charged."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
+
+import asyncpg
 
 from contracts.typed_data import Order
 from indexer.db import Connection, queries
@@ -10,6 +13,7 @@ from node.settlement.outcome import Slot
 from node.settlement.voids import Exchange, Lane, Standing
 
 _SQL = queries(__name__)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class Snapshot:
 
     at: Place
     exchange: Exchange
-    means: dict[bytes, Means]
+    means: Mapping[bytes, Means]
     """What each account can be charged before the fills of the slot are settled."""
 
 
@@ -50,26 +54,44 @@ async def read(
     lanes = await db.fetch(_SQL["lanes"], chain_id, [key[0] for key in keys], [key[1] for key in keys])
     if len({row["block_hash"] for row in (*rows, *lanes)}) != 1:
         return None
-    standings = {
-        row["account"]: Standing(
-            cash=int(row["cash"]),
-            energy_wh=int(row["energy_wh"]),
-            min_nonce=row["min_nonce"],
-            cleared_until=row["cleared_until"],
-            last_slot=row["last_slot"],
-            last_side=row["last_side"],
-            filled_wh=row["filled_wh"],
-        )
-        for row in rows
-    }
-    means = {
-        row["account"]: Means(
-            budget_per_slot=int(row["slot_left"]),
-            budget_left=int(row["budget_left"]),
-            cash=int(row["cash"]),
-            locked=int(row["locked"]),
-        )
-        for row in rows
-    }
+    by_account = {row["account"]: row for row in rows}
     live = {(row["account"], row["lane"]): Lane(row["nonce"], row["filled_wh"]) for row in lanes}
-    return Snapshot(Place(rows[0]["block_number"], rows[0]["block_hash"]), Exchange(standings, live), means)
+    exchange = Exchange(_Made(by_account, _standing), live)
+    return Snapshot(Place(rows[0]["block_number"], rows[0]["block_hash"]), exchange, _Made(by_account, _means))
+
+
+class _Made(Mapping[bytes, T]):
+    """Of every account a value that is made when somebody asks for it: a batch asks for few of a large market."""
+
+    def __init__(self, rows: Mapping[bytes, asyncpg.Record], make: Callable[[asyncpg.Record], T]) -> None:
+        self._rows, self._make = rows, make
+
+    def __getitem__(self, account: bytes) -> T:
+        return self._make(self._rows[account])
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
+def _standing(row: asyncpg.Record) -> Standing:
+    return Standing(
+        cash=int(row["cash"]),
+        energy_wh=int(row["energy_wh"]),
+        min_nonce=row["min_nonce"],
+        cleared_until=row["cleared_until"],
+        last_slot=row["last_slot"],
+        last_side=row["last_side"],
+        filled_wh=row["filled_wh"],
+    )
+
+
+def _means(row: asyncpg.Record) -> Means:
+    return Means(
+        budget_per_slot=int(row["slot_left"]),
+        budget_left=int(row["budget_left"]),
+        cash=int(row["cash"]),
+        locked=int(row["locked"]),
+    )

@@ -115,12 +115,14 @@ def judge(
 
 def refusals(fills: Iterable[OrderFill], orders: Mapping[bytes, Order], exchange: Exchange) -> dict[bytes, Reason]:
     """The refused orders in the order of the batch, each fill judged against the balances that those before left."""
-    accounts, lanes = dict(exchange.accounts), dict(exchange.lanes)
+    accounts: dict[bytes, Standing] = {}
+    lanes = dict(exchange.lanes)
     refused: dict[bytes, Reason] = {}
     for fill in fills:
         order = orders[fill.order]
         key = (order.trader, order.lane)
-        account, lane = accounts.get(order.trader, Standing()), lanes.get(key, Lane())
+        account = accounts.get(order.trader) or exchange.accounts.get(order.trader, Standing())
+        lane = lanes.get(key, Lane())
         filled_wh = _filled_wh(order, fill, account, lane)
         after = _exchanged(account, fill)
         reason = _standing(order, account, lane, filled_wh) or _means(after)

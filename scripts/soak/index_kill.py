@@ -1,6 +1,8 @@
 """Kills the indexer at random moments while the chain goes on and forks, and compares what is left with the truth.
 
-    DATABASE_URL=postgresql://… python -m scripts.soak.index_kill --kills 200
+    DATABASE_URL=postgresql://… python -m scripts.soak.index_kill --kills 200 [--whole]
+
+With --whole it keeps transactions, receipts, coins, traces and executions, too, which follow the mirror.
 
 The truth is an index of the same chain from scratch, compared table by table.
 """
@@ -26,6 +28,7 @@ from indexer.rpc import Rpc, open_rpc
 from indexer.sync import Advanced, NothingNew, Reorg, Supplemented, Sync
 from scripts.bench.index import fresh_database
 from scripts.bench.transfers import SENDER, install, manifest, transaction
+from scripts.soak import index_whole
 
 PER_TRANSACTION: Final = 20
 BATCH_EVENTS: Final = 400
@@ -69,7 +72,7 @@ class World:
         self.reorgs += 1
 
 
-async def soak(server_url: str, kills: int, seed: int) -> Soaked:
+async def soak(server_url: str, kills: int, seed: int, *, whole: bool = False) -> Soaked:
     """Raises SystemExit with the first table that differs."""
     random = Random(seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -81,11 +84,11 @@ async def soak(server_url: str, kills: int, seed: int) -> Soaked:
                 world = World(rpc, random)
                 await world.grow(FIRST_BLOCKS)
                 for _ in range(kills):
-                    await _killed(url, anvil.url, world, random)
+                    await _killed(url, anvil.url, world, random, whole=whole)
                 await world.grow(3)
-                survived = await _indexed(url, rpc)
+                survived = await _indexed(url, rpc, whole=whole)
                 async with fresh_database(server_url) as clean:
-                    _compare(survived, await _indexed(clean, rpc))
+                    _compare(survived, await _indexed(clean, rpc, whole=whole))
                 head = int(await rpc.call("eth_blockNumber"), 16)
                 rows = len(survived["fact_payment_token_transfer"])
                 return Soaked(kills, world.reorgs, head, rows)
@@ -93,14 +96,13 @@ async def soak(server_url: str, kills: int, seed: int) -> Soaked:
             anvil.stop()
 
 
-async def _killed(url: str, rpc_url: str, world: World, random: Random) -> None:
+async def _killed(url: str, rpc_url: str, world: World, random: Random, *, whole: bool) -> None:
     """One life of the process, ended by SIGKILL while the chain moves."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "scripts.bench.index_once", "--database", url, "--rpc", rpc_url,
-        "--batch-events", str(BATCH_EVENTS),
-    )  # fmt: skip
+    mirror = ["scripts.bench.index_once", "--batch-events", str(BATCH_EVENTS)]
+    program = ["scripts.soak.index_whole"] if whole else mirror
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", *program, "--database", url, "--rpc", rpc_url)
     try:
-        end = time.monotonic() + random.uniform(0.4, 3.0)
+        end = time.monotonic() + random.uniform(0.4, 6.0 if whole else 3.0)
         while time.monotonic() < end:
             await world.grow(random.randint(1, 4))
             if random.random() < 0.15:
@@ -111,8 +113,9 @@ async def _killed(url: str, rpc_url: str, world: World, random: Random) -> None:
         await process.wait()
 
 
-async def _indexed(url: str, rpc: Rpc) -> dict[str, list[Any]]:
+async def _indexed(url: str, rpc: Rpc, *, whole: bool) -> dict[str, list[Any]]:
     """Indexes up to the head in this process; all rows of all tables afterwards."""
+    wanted = index_whole.manifest() if whole else manifest()
     db = await database.connect(url)
     try:
         async with asyncio.timeout(LIMIT_S):
@@ -120,13 +123,17 @@ async def _indexed(url: str, rpc: Rpc) -> dict[str, list[Any]]:
             while not await db.fetchval(CURSOR_SQL["lock_chain"], CHAIN_ID):  # noqa: ASYNC110 -- of another process
                 await asyncio.sleep(0.05)
             async with db.transaction():
-                await facts.ensure(db, manifest())
-            sync = Sync(db, RpcChain(rpc), manifest())
+                await facts.ensure(db, wanted)
+            sync = Sync(db, RpcChain(rpc), wanted)
             while isinstance(await sync.step(), Advanced | Reorg | Supplemented):
                 pass
             outcome = await sync.step()
         if not isinstance(outcome, NothingNew):
             raise SystemExit(f"not at the head: {outcome}")
+        if whole:
+            followed = await db.fetchval("select count(*) from blockchain.transactions")
+            print(f"transactions kept before the last pass: {followed}")
+            await index_whole.follow_up(db, rpc)
         return await dump(db)
     finally:
         await db.close()
@@ -157,10 +164,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--whole", action="store_true", help="with all that follows the mirror")
     options = parser.parse_args()
     if not (server_url := os.environ.get("DATABASE_URL")):
         raise SystemExit("DATABASE_URL must name a PostgreSQL server on which databases may be created")
-    print(asyncio.run(soak(server_url, options.kills, options.seed)))
+    print(asyncio.run(soak(server_url, options.kills, options.seed, whole=options.whole)))
 
 
 if __name__ == "__main__":

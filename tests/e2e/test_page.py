@@ -42,7 +42,7 @@ def follows_the_market(browser: "Browser", base_url: str) -> None:
         head = page.locator(".figure [data-live=block_number]")
         before = head.inner_text()
         expect(head).not_to_have_text(before, timeout=20_000)
-        expect(page.locator("#chart canvas")).to_be_visible()
+        expect(page.locator("#chart canvas")).to_be_visible(timeout=60_000)  # once something was traded
         assert complaints == []
 
 
@@ -71,7 +71,7 @@ def tells_a_settled_slot(browser: "Browser", base_url: str, slot: str) -> None:
 def fits_a_phone(browser: "Browser", base_url: str) -> None:
     for scheme in ("light", "dark"):
         with opened(browser, base_url, viewport={"width": 360, "height": 740}, color_scheme=scheme) as (page, _):
-            for path in ("/", "/ledger", "/status"):
+            for path in ("/", "/ledger", "/status", "/devnet"):
                 page.goto(base_url + path)
                 wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
                 assert wider <= 0, f"{path} is {wider} px wider than the screen in {scheme}"

@@ -1,14 +1,11 @@
 /** Candles of price and bars of traded energy; ahead of them what is usual at the time of day. */
 
 import uPlot from "uplot";
-import { axis, type Column, colour, Drawing, HEIGHT, MICRO_PER_CENT, rows, utc } from "./plot.js";
+import { axis, type Column, colour, Drawing, HEIGHT, MICRO_PER_CENT, rows, timeAxis } from "./plot.js";
 
-const HOUR_S = 3600;
-const TIME_STEPS_S = [0.25, 0.5, 1, 2, 3, 6, 12, 24, 48, 168, 336].map((hours) => hours * HOUR_S);
 const WH_PER_KWH = 1000;
 const NARROWEST = 3;
 const WIDEST = 14;
-const DAY_S = 24 * HOUR_S;
 
 interface Candle {
   at: number;
@@ -72,11 +69,6 @@ function drawCandles(plot: uPlot): void {
   context.restore();
 }
 
-function label(plot: uPlot, at: number): string {
-  const span = (plot.scales["x"]?.max ?? 0) - (plot.scales["x"]?.min ?? 0);
-  return span > 3 * DAY_S ? new Date(at * 1000).toISOString().slice(5, 10) : utc(at);
-}
-
 function options(width: number): uPlot.Options {
   const bars = uPlot.paths.bars?.({ size: [0.8, 60], align: 0 });
   const hidden: uPlot.Series = { scale: "price", paths: () => null, points: { show: false } };
@@ -92,7 +84,7 @@ function options(width: number): uPlot.Options {
       volume: { range: (_plot, _low, high) => [0, (high || 1) * 2.2] },
     },
     axes: [
-      { ...axis("x", 2), incrs: TIME_STEPS_S, space: 64, values: (plot, seconds) => seconds.map((at) => label(plot, at)) },
+      timeAxis(),
       axis("price", 3, true),
       axis("volume", 1),
     ],

@@ -2,6 +2,7 @@
 
 import { startEnding, startFaucet, startMakingKeys } from "./access.js";
 import { buy, claim, decide } from "./invest.js";
+import { FORMS, startOwn } from "./owner.js";
 import { run } from "./run.js";
 import { signedIn, signIn, signOut } from "./session.js";
 import { startTrading } from "./trade.js";
@@ -109,6 +110,9 @@ export function wireForms(): void {
   wire("form[data-claim]", startClaiming);
   wire("form[data-decide]", startDeciding);
   wire("button[data-sign-in]", startSigningIn);
+  for (const { selector, work, needsWallet } of FORMS) {
+    wire<HTMLFormElement>(selector, (form) => startOwn(form, work, needsWallet));
+  }
   const walletless = waiting.length;
   wire("form[data-end]", startEnding);
   wire("form[data-make-key]", startMakingKeys);
@@ -128,7 +132,7 @@ export function startForms(): void {
   if (own !== null) void showAccount(own);
   findWallets(() => {
     if (!hasWallet()) return;
-    const waiting = ["buy", "claim", "order", "deposit", "mandate"].map((name) => `form[data-${name}] button`).join();
+    const waiting = ["buy", "claim", "order", "deposit", "mandate", "offer", "pay-in"].map((name) => `form[data-${name}] button`).join();
     for (const button of document.querySelectorAll<HTMLButtonElement>(`${waiting}, [data-sign-in], button[data-account]`)) button.disabled = false;
     for (const line of document.querySelectorAll<HTMLElement>("[data-buy] [data-say]")) line.textContent = "Your wallet shows every field before you sign.";
   });

@@ -57,7 +57,20 @@ function purchase(terms: Terms, buyer: string, fractions: string, deadline: numb
   };
 }
 
-function permit(terms: Terms, owner: string, deadline: number): TypedData {
+interface Payment {
+  token: string;
+  cost: string;
+  permit_nonce: string;
+  deadline: string;
+  payment_domain: Domain;
+}
+
+/** Whether two addresses are one. */
+export function same(one: string, other: string | undefined): boolean {
+  return one.toLowerCase() === other?.toLowerCase();
+}
+
+function permit(terms: Payment, owner: string, deadline: number): TypedData {
   return {
     domain: domain(terms.payment_domain),
     primaryType: "Permit",
@@ -76,7 +89,6 @@ function permit(terms: Terms, owner: string, deadline: number): TypedData {
 
 /** What the server names must be what the page and the contracts' list say; a wallet shows addresses, not meanings. */
 function check(terms: Terms, contracts: Contracts, price: string, fractions: string): void {
-  const same = (one: string, other: string | undefined): boolean => one.toLowerCase() === other?.toLowerCase();
   if (terms.price !== price) throw new Error("The price has changed; look at it again.");
   if (BigInt(terms.cost) !== BigInt(price) * BigInt(fractions)) throw new Error("The cost is not price times fractions.");
   if (!same(terms.asset_domain.verifying_contract, terms.token)) throw new Error("The token is not the one to sign for.");
@@ -86,6 +98,12 @@ function check(terms: Terms, contracts: Contracts, price: string, fractions: str
   for (const found of [terms.asset_domain, terms.payment_domain]) {
     if (found.chain_id !== contracts.chain_id) throw new Error("The terms are for another chain.");
   }
+}
+
+/** Has a payment to a token signed, as the API takes it. */
+export async function signPermit(wallet: Wallet, terms: Payment, deadline: number): Promise<Record<string, string>> {
+  const signature = await wallet.sign(permit(terms, wallet.account, deadline));
+  return { value: terms.cost, nonce: terms.permit_nonce, deadline: terms.deadline, signature };
 }
 
 /** Buys; returns once the request is accepted. */
@@ -99,7 +117,7 @@ export async function buy(asset: string, price: string, fractions: string, say: 
   say("1 of 2: sign the purchase in your wallet.");
   const signature = await wallet.sign(purchase(terms, wallet.account, fractions, deadline));
   say("2 of 2: sign the payment in your wallet.");
-  const paid = await wallet.sign(permit(terms, wallet.account, deadline));
+  const paid = await signPermit(wallet, terms, deadline);
   await ask<Accepted>("POST", `/v1/assets/${asset}/purchases`, {
     buyer: wallet.account,
     fractions,
@@ -107,7 +125,7 @@ export async function buy(asset: string, price: string, fractions: string, say: 
     nonce: terms.nonce,
     deadline: terms.deadline,
     signature,
-    permit: { value: terms.cost, nonce: terms.permit_nonce, deadline: terms.deadline, signature: paid },
+    permit: paid,
   });
 }
 

@@ -95,6 +95,11 @@ export class Wallet {
     return (await call(this.provider, "personal_sign", [hex, this.account])) as string;
   }
 
+  /** A transaction that the wallet shows, sends and pays for; its hash. */
+  async send(to: string, data: string): Promise<string> {
+    return (await call(this.provider, "eth_sendTransaction", [{ from: this.account, to, data }])) as string;
+  }
+
   /** EIP-712: the wallet shows every field. */
   async sign(data: TypedData): Promise<string> {
     const whole = { ...data, types: { EIP712Domain: DOMAIN, ...data.types } };

@@ -113,6 +113,7 @@ def api_config(folder: Path, database_url: str, redis_url: str, **changes: str) 
         "GRIDTRACE_GATEWAY_KEY_FILE": "/nowhere",
         "GRIDTRACE_READINGS_SALT_FILE": "/nowhere",
         "GRIDTRACE_DOCUMENTS_DIR": str(folder / "documents"),
+        "GRIDTRACE_EXPORTS_DIR": str(folder / "exports"),
         "GRIDTRACE_SEALING_KEY_FILE": str(folder / "sealing"),
         "GRIDTRACE_OPERATORS": checksum(address_of(OPERATOR_KEY)),
         "GRIDTRACE_PUBLIC_URL": BASE_URL,

@@ -36,6 +36,7 @@ READS = {
     "/v1/settlements": (200, 200, 200, 200),
     "/v1/settlements/1/2026-01-01T00:00:00Z": (404, 404, 404, 404),
     "/v1/audit/slots": (200, 200, 200, 200),
+    "/v1/audit/anchors": (200, 200, 200, 200),
     "/v1/ledger/blocks": (200, 200, 200, 200),
     "/v1/ledger/events": (200, 200, 200, 200),
     "/v1/ledger/events/1-0/proof": (404, 404, 404, 404),

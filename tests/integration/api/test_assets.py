@@ -15,12 +15,14 @@ from api.client import Client
 from api.rest import asset_documents
 from contracts.abi import encode_call
 from contracts.typed_data import address_of, checksum
-from node import app as node_app
+from node import asset_jobs
 from node.assets.papers import ENTRY_BYTES, MAX_ASSET_BYTES
+from node.audit import assets as audit
 from node.cache import Cache
 from node.documents.cid import Cid
+from node.outbox import HttpRpc
 from tests.integration.api.conftest import BASE_URL, api_config
-from tests.integration.node.assets.stage import ALICE, BOB, OPERATOR, OWNER, Stage, open_stage
+from tests.integration.node.assets.stage import ALICE, BOB, CHAIN_ID, OPERATOR, OWNER, Stage, open_stage
 from tests.integration.node.assets.test_on_chain import pay_in_fields, settled_day
 
 pytestmark = pytest.mark.integration
@@ -82,12 +84,12 @@ class House:
 
         class Told:
             async def publish(self, channel: str, message: dict[str, Any]) -> None:
-                assert channel == "assets"
+                assert channel in ("assets", "notifications")
 
         class Node:
             pool, chain, bus, cache = self.stage.pool, self.stage.chain, Told(), self.cache
 
-        await node_app.follow_assets(Node())  # type: ignore[arg-type]
+        await asset_jobs.follow_assets(Node())  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -227,9 +229,12 @@ async def test_asset__from_application_to_claim__through_the_api(house: House) -
     assert paid["status"] == "distributed"
 
     told = (await alice.call("GET", "/v1/notifications"))["items"]
-    assert [(item["kind"], item["detail"]["status"]) for item in told] == [("distribution", "distributed")]
+    assert {(item["kind"], item["detail"]["status"]) for item in told} == {
+        ("purchase", "bought"),
+        ("distribution", "distributed"),
+    }
     until_told = {"until": told[0]["notification_id"]}
-    assert (await alice.call("POST", "/v1/notifications/read", json=until_told))["marked"] == 1
+    assert (await alice.call("POST", "/v1/notifications/read", json=until_told))["marked"] == len(told)
     assert (await house.cache.entries(f"asset:{asset['id']}:events"))[0]["kind"] == "distribution"
     span = f"start={day:%Y-%m-%d}T00:00:00Z&end={day + timedelta(days=1):%Y-%m-%d}T00:00:00Z"
     weather = {"items": [{"time": day.isoformat(), "irradiance": "800", "temperature": "21.5"}]}
@@ -245,6 +250,20 @@ async def test_asset__from_application_to_claim__through_the_api(house: House) -
     await house.mined(claim)
     mine = await alice.call("GET", "/v1/portfolio")
     assert (mine["claimable"], mine["claimed"]) == ("0", "200000")
+    assert mine["items"][0]["yield_bp"] == 1_000_000 * 365 * 10_000 // (1_000 * 2_000_000)
+    paid_out = f"/v1/assets/{asset['id']}/payouts"
+    await alice.call("POST", paid_out, 403, headers={"Idempotency-Key": "all"})
+    await house.mined(await registrar.call("POST", paid_out, 202, headers={"Idempotency-Key": "all"}))
+    assert (await bob.call("GET", "/v1/portfolio"))["claimable"] == "0"
+    (best,) = (await nobody.call("GET", "/v1/assets:leaders"))["items"]
+    assert (best["asset_id"], best["yearly"]) == (asset["id"], 0.1825)
+    ranked = (await registrar.call("GET", "/v1/investors:leaders"))["items"]
+    assert [item["invested"] for item in ranked] == [400.0, 200.0]
+    await alice.call("GET", "/v1/investors:leaders", 403)
+    async with house.stage.pool.acquire() as db, db.transaction(isolation="repeatable_read"):
+        rpc = HttpRpc([house.stage.anvil.url])
+        assert await audit.check_assets(db, rpc, CHAIN_ID) == []
+        await rpc.close()
     await bob.call("GET", f"/v1/portfolio?account={checksum(address_of(ALICE))}", 404)
     (bought,) = (await alice.call("GET", "/v1/investments"))["items"]
     assert (bought["fractions"], bought["cost"]) == ("200", "400000000")

@@ -2,7 +2,7 @@
 
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from indexer.db import connect
 from node.config import MarketRules
 from node.market import day_ahead
 from node.market.area import alone
-from node.market.orders import DAY_S, day_of
 from node.market.session_book import rerun_session
 from scripts import verify_day_ahead
 from tests.integration.api.conftest import ALICE_KEY, BOB_KEY, NOW_S, ZONE, Market, api_config, clear_account
@@ -23,7 +22,7 @@ __all__ = ["url"]
 
 pytestmark = pytest.mark.integration
 
-DAY_S0 = day_of(int(NOW_S)) + DAY_S
+DAY_S0 = int(NOW_S) // 86_400 * 86_400 + 86_400
 DAY = datetime.fromtimestamp(DAY_S0, UTC)
 GATE_S = DAY_S0 - 60
 FIRST, SECOND = (datetime.fromtimestamp(DAY_S0 + hours * 3_600, UTC) for hours in (10, 11))
@@ -60,8 +59,14 @@ async def test_day_ahead__blocks_over_http__are_cleared_published_and_run_again(
         await alice.post_order(BID)
         await alice.post_order(replace(BID, delivery_start=SECOND, lane=1))
         assert (await get(market, SESSION))[0] == 404
+        waiting = (await get(market, "/v1/status"))[1]["day_ahead"]
+        assert [(session["day"][:10], session["state"]) for session in waiting] == [
+            (f"{DAY - timedelta(days=1):%Y-%m-%d}", "closed"),
+            (f"{DAY:%Y-%m-%d}", "open"),
+        ]
 
         market.clock.time_s = GATE_S
+        assert (await get(market, "/v1/status"))[1]["day_ahead"][0]["state"] == "closed"
         db = await connect(market.database_url)
         try:
             async with db.transaction():
@@ -71,6 +76,13 @@ async def test_day_ahead__blocks_over_http__are_cleared_published_and_run_again(
         with pytest.raises(ApiProblem, match="block"):
             await bob.post_order(replace(OFFER, lane=2, nonce=2))
 
+    cleared, following = (await get(market, "/v1/status"))[1]["day_ahead"]
+    assert (cleared["day"], cleared["state"], cleared["ends_at"]) == (
+        f"{DAY:%Y-%m-%dT00:00:00Z}",
+        "cleared",
+        following["day"],
+    )
+    assert (following["state"], following["opens_at"]) == ("open", cleared["gate_closes_at"])
     status, told = await get(market, SESSION)
     assert status == 200
     again = rerun_session(bytes.fromhex(told["book"][2:]))

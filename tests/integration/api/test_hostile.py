@@ -44,7 +44,7 @@ def complaint(attack: Attack, response: httpx.Response) -> str | None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("who", ["trader", "operator"])
+@pytest.mark.parametrize("who", ["operator"])
 async def test_every_operation__hostile_values__answers_are_problems(
     market: Market, who: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -7,7 +7,7 @@ from contracts.typed_data import address_of, checksum
 from indexer import facts
 from indexer.db import connect
 from indexer.manifest import Contract, Manifest
-from tests.integration.api.conftest import ALICE_KEY, CHAIN_ID, EXCHANGE, NOW_S, Market
+from tests.integration.api.conftest import ALICE_KEY, CHAIN_ID, EXCHANGE, NOW_S, Market, index_events
 
 pytestmark = pytest.mark.integration
 
@@ -108,6 +108,39 @@ async def test_slot_checks__of_two_zones_in_pages__come_all_once_in_their_newest
             cursor = page["next_cursor"]
     assert seen == [("08:15", 2, 0), ("08:15", 1, 0), ("08:00", 2, 0), ("08:00", 1, 1)]
     assert (page["differences"], page["slots_checked"]) == (3, 5)
+
+
+async def test_anchors__of_both_logs_in_pages__say_where_they_stand_on_chain(market: Market) -> None:
+    await index_events(market)
+    for day, log, sequence in ((1, "audit.audit_logs", 7), (1, "trading.events", 9), (2, "audit.audit_logs", 8)):
+        await market.execute(
+            "with asked as (insert into wallet.outbox (key, kind, sender, target, calldata)"
+            " values ($1, 'anchor', $2, $2, '') returning id)"
+            " insert into audit.anchors (log, day, sequence, hash, outbox_id)"
+            " select $3, make_date(2026, 1, $4), $5, sha256($1::text::bytea), id from asked",
+            *(f"{log}:{sequence}", bytes(20), log, day, sequence),
+        )
+    await market.execute(
+        "insert into blockchain.fact_production_ledger_registers_attested (chain_id, block_number, log_index,"
+        " transaction_hash, block_time, emitter, zone, slot_end, readings_root, registers)"
+        " values ($1, 5, 0, $2, now(), $3, 4294967294, 9, sha256('trading.events:9'), '')",
+        *(CHAIN_ID, bytes(32), bytes(20)),
+    )
+    seen = []
+    cursor: str | None = ""
+    async with market.http() as http:
+        while cursor is not None:
+            page = (await http.get("/v1/audit/anchors?limit=1" + (f"&cursor={cursor}" if cursor else ""))).json()
+            seen += page["items"]
+            cursor = page["next_cursor"]
+        only = (await http.get("/v1/audit/anchors?log=trading.events")).json()["items"]
+        foreign = await http.get("/v1/audit/anchors?log=trading.trades")
+    assert [(item["day"], item["log"], item["sequence"], item["block_number"]) for item in seen] == [
+        ("2026-01-02", "audit.audit_logs", 8, None),
+        ("2026-01-01", "trading.events", 9, 5),
+        ("2026-01-01", "audit.audit_logs", 7, None),
+    ]
+    assert (only, foreign.status_code) == ([seen[1]], 422)
 
 
 async def test_cursor__of_another_list_or_a_history_that_is_gone__is_refused(mirrored: Market) -> None:

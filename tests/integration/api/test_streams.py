@@ -161,3 +161,27 @@ async def test_streams__reader_stops_reading__is_let_go(
             running.hub.publish("audit", "delta", {"text": "x" * 100_000})
             await asyncio.sleep(0.005)
     writer.transport.abort()
+
+
+async def test_notifications__of_the_one_who_signed_in__come_to_him_alone(
+    server: str, redis_url: str, database_url: str
+) -> None:
+    bus = Bus(redis_url)
+    path = f"http://{server}/v1/stream?channels=notifications"
+    async with httpx.AsyncClient() as nobody:
+        assert (await nobody.get(path)).json()["code"] == "unknown-channel"
+    async with Client(f"http://{server}", ALICE_KEY) as client:
+        session = await client.sign_in()
+    headers = {"Authorization": f"Bearer {session.session_token}"}
+    async with httpx.AsyncClient(headers=headers) as alice, alice.stream("GET", path) as answer:
+        lines = (json.loads(line[6:]) async for line in answer.aiter_lines() if line.startswith("data: "))
+        assert (await anext(lines))["type"] == "hello"
+        assert (await anext(lines))["type"] == "snapshot"
+        db = await connect(database_url)
+        user = await db.fetchval("select id from identity.users")
+        await db.close()
+        await bus.publish("notifications", {"user_id": "somebody else"})
+        await bus.publish("notifications", {"user_id": str(user)})
+        async with asyncio.timeout(20):
+            assert (await anext(lines)) == {"channel": "notifications", "seq": 1, "type": "delta", "data": {}}
+    await bus.close()

@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from indexer import app, facts, read, version_switch
+from indexer import app, export, facts, read, version_switch
 from indexer import db as database
 from indexer.config import IndexerConfig
 from indexer.db import Connection
@@ -79,7 +79,11 @@ async def test_switch__version_beside__has_the_same_rows_and_is_served(database_
     cursors = [{k: v for k, v in one.pop("cursors")[0].items() if k != "reorg_epoch"} for one in (served, beside)]
     assert cursors[0] == cursors[1]
     assert served == beside
+    order = await export.columns_of(db, "fact_settlement_exchange_deposited")
+    assert order[1] == ["chain_id", "block_number", "log_index"]
     assert await switch(db, "v2") == INITIAL
+    # What is exported keeps its order, though views have no key of their own.
+    assert await export.columns_of(db, "fact_settlement_exchange_deposited") == order
     again = await rows(db, "blockchain")
     again.pop("cursors")
     assert again == beside

@@ -238,7 +238,9 @@ async def test_match_orders__order_that_comes_while_it_waits__is_matched_at_once
     async with pool.acquire() as db:
         await accept(db, seller.order(SELL, 1_000, 100_000))
         await accept(db, buyer.order(BUY, 400, 200_000))
-    await asyncio.sleep(0.5)
+    async with asyncio.timeout(20):
+        while not any(channel == "trades" for channel, _ in bus.told):
+            await asyncio.sleep(0.05)
 
     assert await pool.fetchval("select sum(energy_wh) from trading.trades") == 400
     assert [channel for channel, _ in bus.told].count("trades") == 1

@@ -1,13 +1,14 @@
 """The cache against what PostgreSQL says: written, rebuilt, never more than that."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
 from indexer.db import Connection, connect
 from node.assets import news
-from node.cache import PREFIX, Cache
+from node.cache import BOARDS, PREFIX, Cache
 
 pytestmark = pytest.mark.integration
 
@@ -85,7 +86,8 @@ async def test_rebuild__from_postgresql__has_every_key_of_the_document(db: Conne
     profile = await cache.get(f"user:{ids['alice']}:profile")
     assert profile["role"] == "trader"
     assert "email" not in profile
-    assert await cache.leaders("assets:by-yield", 10) == [(ids["hill"], 0.1)]
+    # 20 paid in for January, of a hundred fractions at 2 each, for a whole year.
+    assert await cache.leaders("assets:by-yield", 10) == [(ids["hill"], int(20 * 365 * 10_000 / (31 * 200)) / 10_000)]
     assert await cache.leaders("users:by-investment", 10) == [(ids["bob"], 20.0)]
     (event,) = await cache.entries(f"asset:{ids['hill']}:events")
     assert event["detail"] == {"amount": str(2**70)}
@@ -110,3 +112,36 @@ async def test_refresh__some__leaves_the_others_alone(db: Connection, cache: Cac
     await cache.refresh(db, CHAIN_ID, [ids["roof"]])
     assert (await cache.get(f"asset:{ids['roof']}:details"))["status"] == "suspended"
     assert (await cache.get(f"asset:{ids['hill']}:details"))["status"] == "pending"
+
+
+async def test_follow__user_changed_or_bought__is_written_without_being_named(db: Connection, cache: Cache) -> None:
+    ids = await populate(db)
+    await db.execute(
+        "insert into blockchain.cursors (chain_id, stream, block_number, block_hash) values ($1, 'main', 5, $2)",
+        CHAIN_ID,
+        bytes(32),
+    )
+    assert {str(user) for user in await cache.follow(db, CHAIN_ID, datetime.now(UTC))} == {ids["alice"], ids["bob"]}
+    assert await cache.leaders("users:by-investment", 10) == [(ids["bob"], 20.0)]
+    later = datetime.now(UTC) + timedelta(hours=1)
+    await cache.follow(db, CHAIN_ID, later)
+    await db.execute(
+        "update identity.users set kyc_status = 'approved', updated_at = $2 where id = $1", ids["alice"], later
+    )
+    assert {str(user) for user in await cache.follow(db, CHAIN_ID, later)} == {ids["alice"]}
+    assert (await cache.get(f"user:{ids['alice']}:profile"))["kyc_status"] == "approved"
+    # A reorganisation may have brought purchases that are not the newest.
+    await db.execute("update blockchain.cursors set reorg_epoch = reorg_epoch + 1")
+    assert ids["bob"] in {str(user) for user in await cache.follow(db, CHAIN_ID, later + timedelta(hours=1))}
+
+
+async def test_best__redis_away__postgresql_answers_the_same(db: Connection, cache: Cache) -> None:
+    await populate(db)
+    from_postgresql = [await cache.best(db, CHAIN_ID, board, 10) for board in BOARDS]
+    await cache.rebuild(db, CHAIN_ID)
+    assert [await cache.best(db, CHAIN_ID, board, 10) for board in BOARDS] == from_postgresql
+    assert all(from_postgresql)
+    away = Cache("redis://127.0.0.1:1/0")
+    assert [await away.best(db, CHAIN_ID, board, 10) for board in BOARDS] == from_postgresql
+    assert await away.refresh(db, CHAIN_ID, [], []) == 0
+    await away.close()

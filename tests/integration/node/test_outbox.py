@@ -12,10 +12,10 @@ import pytest
 
 from contracts.abi import creation_code, encode_call
 from contracts.typed_data import address_of
-from indexer.db import Pool, open_pool
+from indexer.db import Connection, Pool, open_pool
 from node import outbox
 from node.app import SENDING
-from node.outbox import HttpRpc, OutboxConflict, Sender, SendPolicy, Status, TransactionUnknown
+from node.outbox import HttpRpc, OutboxConflict, Sender, SendPolicy, Status, TransactionUnknown, rows
 from node.wallet import KeyFileSigner
 from tests.integration.conftest import AnvilChain
 
@@ -155,6 +155,22 @@ async def test_run__queued__mined_then_final(pool: Pool, anvil: AnvilChain, toke
             assert told == [str(row_id)] * 2
         await listener.reset()
     assert balance(anvil, token) == 5
+
+
+async def test_run__connection_cut_off_in_the_middle_of_a_call__goes_on(
+    pool: Pool, token: bytes, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live, cut_off = rows.live, itertools.chain([True], itertools.repeat(False))
+
+    async def look(db: Connection, account: bytes) -> list[rows.Live]:
+        if next(cut_off):
+            raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+        return await live(db, account)
+
+    monkeypatch.setattr(rows, "live", look)
+    row_id = await enqueue(pool, token, "a", mint(5))
+    async with running(sender):
+        assert (await reach(pool, row_id, "mined")).succeeded
 
 
 async def test_run__many_waiting__mined_in_order(pool: Pool, anvil: AnvilChain, token: bytes, sender: Sender) -> None:

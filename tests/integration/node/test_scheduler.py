@@ -5,7 +5,9 @@ import logging
 
 import pytest
 
+from indexer.db import Connection
 from node import scheduler
+from node.market.agreement import AreasDiffer
 from node.scheduler import Job
 
 pytestmark = pytest.mark.integration
@@ -46,6 +48,33 @@ async def test_run__two_nodes__only_one_works_until_it_stops(database_url: str) 
 
     await until(second.happened)
     await stop(standby)
+
+
+async def test_run__node_that_may_not_lead__leaves_it_to_one_that_may(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = Ticks(), Ticks()
+    allowed = True
+
+    async def may_lead(_: Connection) -> None:
+        if not allowed:
+            raise AreasDiffer("other areas")
+
+    leader = asyncio.create_task(scheduler.run(database_url, [Job("first", 0.05, first)], may_lead))
+    await until(first.happened)
+    standby = asyncio.create_task(scheduler.run(database_url, [Job("second", 0.05, second)]))
+    allowed = False
+
+    await until(second.happened, 20)
+    led = first.count
+    second.happened.clear()
+    await until(second.happened, 20)
+    assert first.count == led
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
+        "this node does not lead: other areas (areas-differ)"
+    ]
+    await stop(standby)
+    await stop(leader)
 
 
 async def test_run__cancelled_in_the_middle_of_a_job__logs_no_failure(

@@ -85,3 +85,15 @@ async def test_publish_book__revision_missing__asks_to_read_the_book_again() -> 
     assert [message["type"] for message in found] == ["delta", "delta", "delta", "resync", "delta", "closed"]
     assert [message["seq"] for message in found] == [1, 2, 3, 4, 5, 6]
     assert [message["data"].get("prev_revision") for message in found] == [6, 7, 2, 9, 10, None]
+
+
+async def test_tell__one_user__nobody_else_hears_of_it() -> None:
+    hub = Hub()
+    with hub.listen(["notifications"], "anna") as anna, hub.listen(["notifications"], "ben") as ben:
+        for listener in (anna, ben):
+            await listener.next()
+            assert json.loads(await listener.next())["type"] == "snapshot"
+        hub.tell("anna")
+        assert json.loads(await anna.next()) == {"channel": "notifications", "seq": 1, "type": "delta", "data": {}}
+        hub.tell("ben")
+        assert json.loads(await ben.next())["seq"] == 1

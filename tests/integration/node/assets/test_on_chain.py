@@ -87,6 +87,9 @@ async def buy(stage: Stage, asset: Asset, key: bytes, fractions: int) -> None:
         sent = await investing.buy(db, stage.chain, asset.id, *purchase, datetime.now(UTC))
         assert await investing.buy(db, stage.chain, asset.id, *purchase, datetime.now(UTC)) == sent
     await stage.mined(sent)
+    async with transaction(stage.pool) as db:
+        assert (await investing.follow(db, CHAIN_ID)).assets == {asset.id}
+        assert (await investing.follow(db, CHAIN_ID)).assets == set()
 
 
 async def pay_in(stage: Stage, asset: Asset, distribution_id: UUID, amount: int) -> int:
@@ -189,6 +192,7 @@ async def test_asset__sold_and_paid_out__to_the_unit_and_as_the_contract_says(st
     await buy(stage, asset, ALICE, 200)
     await buy(stage, asset, BOB, 100)
     asset = await seen(stage, asset.id)
+    assert asset.token is not None
     assert (asset.offer_fractions, asset.holders) == (300, 3)
 
     # A period of two days: 0.007 units are lost in rounding, once.
@@ -233,6 +237,7 @@ async def test_asset__sold_and_paid_out__to_the_unit_and_as_the_contract_says(st
     with pytest.raises(revenue.NothingToClaim):
         async with transaction(stage.pool) as db:
             await revenue.claim(db, stage.chain, asset.id, address_of(ALICE), "more", datetime.now(UTC))
+    await paid_out(stage, asset)
     async with stage.pool.acquire() as db:
         (position,) = await investing.portfolio(db, CHAIN_ID, address_of(ALICE))
         table = await investing.cap_table(db, CHAIN_ID, asset.token, SUPPLY, None)
@@ -251,6 +256,22 @@ async def test_asset__sold_and_paid_out__to_the_unit_and_as_the_contract_says(st
         (100, 100 * PRICE),
         (200, 200 * PRICE),
     ]
+
+
+async def paid_out(stage: Stage, asset: Asset) -> None:
+    """Everybody else is paid in one transaction, to the unit."""
+    money = stage.chain.deployment.address("PaymentToken")
+    before = {key: stage.ask("PaymentToken", money, "balanceOf", address_of(key)) for key in (BOB, OWNER)}
+    due = {key: stage.ask("AssetToken", asset.token or b"", "claimable", address_of(key)) for key in (BOB, OWNER)}
+    async with transaction(stage.pool) as db:
+        sent = await revenue.pay_out(db, stage.chain, asset.id, "all", datetime.now(UTC))
+        assert await revenue.pay_out(db, stage.chain, asset.id, "again", datetime.now(UTC)) == sent
+    await stage.mined(sent)
+    for key in (BOB, OWNER):
+        assert stage.ask("PaymentToken", money, "balanceOf", address_of(key)) == before[key] + due[key] > before[key]
+    with pytest.raises(revenue.NothingToClaim):
+        async with transaction(stage.pool) as db:
+            await revenue.pay_out(db, stage.chain, asset.id, "more", datetime.now(UTC))
 
 
 TAMPERED = {
@@ -298,7 +319,9 @@ def _allow(spender: bytes) -> bytes:
     return encode_call("PaymentToken", "approve", spender, 999)
 
 
-async def test_buy__what_must_fail__is_refused_before_it_costs_gas(stage: Stage, tmp_path: Path) -> None:
+async def test_buy__without_clearance_or_over_subscribed__is_refused_before_it_costs_gas(
+    stage: Stage, tmp_path: Path
+) -> None:
     asset = await listed(stage, tmp_path, fractions=10)
     assert asset.token is not None
     now = datetime.now(UTC)
@@ -338,18 +361,18 @@ async def test_buy__what_must_fail__is_refused_before_it_costs_gas(stage: Stage,
     stage.anvil.rpc("evm_setAutomine", [True])
 
 
-async def test_buy__clearance_ends_in_between__fails_on_chain_and_counts_nowhere(stage: Stage, tmp_path: Path) -> None:
+async def test_buy__clearance_expires_in_mid_purchase__fails_on_chain_and_counts_nowhere(
+    stage: Stage, tmp_path: Path
+) -> None:
     asset = await listed(stage, tmp_path)
     assert asset.token is not None
     await stage.fund(ALICE, PRICE)
     purchase = stage.purchase(ALICE, asset.token, 1, PRICE)
     async with transaction(stage.pool) as db:
         # The registrar's word is on its way; the mirror does not know it yet.
-        frozen = encode_call(
-            "ParticipantRegistry", "setParticipant", address_of(ALICE), int(time.time()) + 10**6, 4, 756
-        )
+        over = encode_call("ParticipantRegistry", "setParticipant", address_of(ALICE), int(time.time()) - 60, 0, 756)
         sent = await stage.chain.send(
-            db, key="freeze", kind="set_participant", contract="ParticipantRegistry", calldata=frozen
+            db, key="over", kind="set_participant", contract="ParticipantRegistry", calldata=over
         )
         bought = await investing.buy(db, stage.chain, asset.id, *purchase, datetime.now(UTC))
     await stage.mined(sent)
@@ -360,9 +383,11 @@ async def test_buy__clearance_ends_in_between__fails_on_chain_and_counts_nowhere
             return found.error if found.state == "failed" else None
 
     assert "NotCleared" in await stage.until(failed)
-    async with stage.pool.acquire() as db:
+    async with transaction(stage.pool) as db:
         assert await investing.portfolio(db, CHAIN_ID, address_of(ALICE)) == []
         assert await investing.investments(db, CHAIN_ID) == []
+        await investing.follow(db, CHAIN_ID)
+        assert await db.fetchval("select outcome from assets.purchases") == "failed"
 
 
 async def test_purchase__taken_back_by_a_reorganisation__is_no_investment(stage: Stage, tmp_path: Path) -> None:
@@ -390,3 +415,27 @@ async def test_purchase__taken_back_by_a_reorganisation__is_no_investment(stage:
     await stage.until(gone)
     again = await seen(stage, asset.id)
     assert replace(again, outbox_id=None) == replace(asset, outbox_id=None)
+
+
+async def test_purchase__reorganised_before_it_is_final__is_bought_once(stage: Stage, tmp_path: Path) -> None:
+    asset = await listed(stage, tmp_path)
+    await stage.fund(ALICE, 3 * PRICE)
+    snapshot = stage.anvil.rpc("evm_snapshot")
+    await buy(stage, asset, ALICE, 3)
+    async with stage.pool.acquire() as db:
+        (first,) = await investing.investments(db, CHAIN_ID)
+    stage.anvil.rpc("evm_revert", [snapshot])
+    for _ in range(10):
+        stage.anvil.rpc("evm_mine")
+
+    async def again() -> bool | None:
+        async with transaction(stage.pool) as db:
+            await investing.follow(db, CHAIN_ID)
+            found = await investing.investments(db, CHAIN_ID)
+            told = await db.fetchval("select outcome from assets.purchases")
+        return True if len(found) == 1 and found[0].block_number > first.block_number and told == "bought" else None
+
+    await stage.until(again)
+    money = stage.chain.deployment.address("PaymentToken")
+    assert stage.ask("PaymentToken", money, "balanceOf", address_of(ALICE)) == 3 * PRICE
+    assert (await seen(stage, asset.id)).offer_fractions == 597

@@ -62,8 +62,8 @@ async def test_take_readings__two_meters__adds_them_up_once(db: Connection) -> N
     await read(db, 1, second(0), second(10))
     await read(db, 2, second(5), power_w=-500)
     await read(db, 2, second(7), power_w=-9_000, state="REFUSED")
-    assert await production.take_readings(db, NOW) == 3
-    assert await production.take_readings(db, NOW) == 0
+    assert (await production.take_readings(db, NOW)).total() == 3
+    assert (await production.take_readings(db, NOW)).total() == 0
     powers = [(second(0), Decimal(1)), (second(5), Decimal("1.5")), (second(10), Decimal("1.5"))]
     assert await taken(db, asset_id) == powers
 
@@ -80,7 +80,7 @@ async def test_take_readings__late_reading__corrects_what_was_taken(db: Connecti
     await read(db, 1, second(0), second(60))
     await production.take_readings(db, NOW)
     await read(db, 2, second(30), power_w=-500)
-    assert await production.take_readings(db, NOW) == 2
+    assert (await production.take_readings(db, NOW)).total() == 2
     powers = [(second(0), Decimal(1)), (second(30), Decimal("1.5")), (second(60), Decimal("1.5"))]
     assert await taken(db, asset_id) == powers
 

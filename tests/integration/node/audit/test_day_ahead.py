@@ -7,6 +7,7 @@ import pytest
 from indexer.db import Connection, open_pool
 from node.market import clearing, day_ahead, service
 from node.market.instructions import Instructions
+from node.market.terms import agreed_areas
 from tests.integration.node.audit.test_areas import AREA, Row, market_of
 from tests.integration.node.market.community import BUY, CHAIN_ID, DOMAIN, SELL, enrol
 from tests.integration.node.market.test_day_ahead import DAY, EARLY, FIRST, GATE, NOON, SECOND
@@ -36,6 +37,8 @@ TAMPERINGS = (
         f"day {DAY} gate_closed_at",
     ),
     ("delete from trading.day_ahead_auctions", "book", "order 1"),
+    ("update trading.day_ahead_auctions set sequence = sequence + 1", "auction", f"day {DAY} sequence"),
+    ("update trading.day_ahead_auctions set ends_at = ends_at + interval '1 hour'", "auction", f"day {DAY} ends_at"),
 )
 
 
@@ -45,8 +48,11 @@ async def db(database_url: str) -> AsyncIterator[Connection]:
         yield connection
 
 
-async def trade(db: Connection) -> None:
-    """A home buys ahead from a plant's block over two slots, and on the day a little more."""
+async def trade(db: Connection, *, forgetful: bool = False) -> None:
+    """A home buys ahead from a plant's block over two slots, and on the day a little more.
+
+    A ``forgetful`` market sells on the day what it sold of the line before.
+    """
     home, plant = await enrol(db, 1), await enrol(db, 2, zone=2)
     block = b"\x09" * 32
     for now_s in (EARLY, GATE + 10.0):
@@ -59,9 +65,20 @@ async def trade(db: Connection) -> None:
         if now_s == EARLY:
             async with db.transaction():
                 await day_ahead.clear(db, NOON, AREA, DAY, GATE)
-    for start in (FIRST, SECOND):
+    agreed = await agreed_areas(db, [AREA], (FIRST, SECOND))
+    for start, (area,) in agreed.items():
         async with db.transaction():
-            await clearing.clear_area(db, NOON, AREA, start, start)
+            await clearing.clear_area(db, NOON, AREA if forgetful else area, start, start)
+
+
+async def test_check_market__line_sold_twice__is_named(db: Connection) -> None:
+    await trade(db, forgetful=True)
+
+    _, findings = await market_of(db, Row(delivery_start=FIRST), NOON)
+
+    assert [(finding.kind, finding.subject, finding.expected, finding.actual) for finding in findings] == [
+        ("auction", f"line from zone 2 to zone 1 slot {FIRST} capacity_wh", "300", "600")
+    ]
 
 
 async def test_check_market__day_ahead_and_own_auction__agree_with_every_trade(db: Connection) -> None:

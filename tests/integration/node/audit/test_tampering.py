@@ -12,7 +12,8 @@ from api.cli.audit_report import Checked, CheckedSlot, report
 from contracts.settlement_batch import Adjustment, encode_batch
 from contracts.typed_data import checksum
 from indexer.db import Connection
-from node.audit import log, onchain, service
+from node.audit import anchors, log, onchain, service
+from node.audit.compare import Finding
 from node.settlement.advance import advance
 from node.settlement.service import compute
 from tests.integration.node.audit.test_service import Contract
@@ -49,7 +50,20 @@ async def audit(db: Connection, chain: Contract) -> list[str]:
     """What `gridtrace audit --all` prints."""
     found = await service.check_range(db, chain, CONTEXT, ZONE, SLOT, END)
     slots = [CheckedSlot(ZONE, datetime.fromtimestamp(slot, UTC), findings) for slot, findings in found.items()]
-    return report(Checked(slots, await log.check_log(db, CHAIN_ID)), as_json=False, every=True).splitlines()
+    logs = [await log.check_log(db, CHAIN_ID), await log.check_events(db, CHAIN_ID)]
+    findings = [finding for one in logs for finding in one.findings]
+    return report(Checked(slots, findings, logs), as_json=False, every=True).splitlines()
+
+
+async def look(db: Connection) -> list[Finding]:
+    return (await log.check_log(db, CHAIN_ID)).findings
+
+
+async def anchor(db: Connection, now_s: float = SLOT) -> int:
+    """Anchors both logs on chain; the number of the last entry of the log of changes."""
+    asked = {one.log: one.sequence for one in await anchors.ask(db, CONTEXT, now_s)}
+    await ledger.mine(db)
+    return asked[anchors.AUDIT_LOGS]
 
 
 TAMPERINGS = {
@@ -85,6 +99,21 @@ TAMPERINGS = {
         "delete from audit.audit_logs where sequence = 3",
         "log of changes log row 3: hash chain gives an entry, audit.audit_logs says nothing",
     ),
+    "two audit rows in each other's place": (
+        "update audit.audit_logs a set (table_name, record_id, operation, old_values, new_values, changed_by,"
+        " changed_at, previous_hash, hash) = (select table_name, record_id, operation, old_values, new_values,"
+        " changed_by, changed_at, previous_hash, hash from audit.audit_logs b where b.sequence = 9 - a.sequence)"
+        " where a.sequence in (4, 5)",
+        "log of changes log row 4 (",
+    ),
+    "one event of the market": (
+        "update trading.events set payload = payload || '\\x00' where sequence = 2",
+        "market sequence log row 2 (order_accepted 0x",
+    ),
+    "one event taken out": (
+        "delete from trading.events where sequence = 2",
+        "market sequence log row 2: hash chain gives an entry, trading.events says nothing",
+    ),
     "one balance": (
         f"update blockchain.account_balances set cash = 77 where account = '\\x{account_of(PLANT).hex()}'",
         f"{NAME} balance {PLANTS} cash: accountOf at block",
@@ -102,7 +131,11 @@ TAMPERINGS = {
 
 async def test_audit__nothing_tampered_with__finds_nothing(db: Connection) -> None:
     await settle(db)
-    assert await audit(db, await Contract.of(db)) == ["1 slots recomputed, 0 differences"]
+    assert await audit(db, await Contract.of(db)) == [
+        "log of changes: 15 rows, none anchored on chain",
+        "market sequence: 4 rows, none anchored on chain",
+        "1 slots recomputed, 0 differences",
+    ]
 
 
 @pytest.mark.parametrize("what", TAMPERINGS)
@@ -112,9 +145,20 @@ async def test_audit__one_thing_changed_by_hand__is_named_with_both_values_and_t
     await settle(db)
     chain = await Contract.of(db)
     statement, line = TAMPERINGS[what]
-    assert (await db.execute(statement)).endswith(" 1")
+    assert (await db.execute(statement)).endswith((" 1", " 2"))
     said = await audit(db, chain)
     assert any(told.startswith(line) for told in said), said
+
+
+async def test_audit__reading_trade_audit_row_and_balance_changed_at_once__each_is_named(db: Connection) -> None:
+    await settle(db)
+    await anchor(db)
+    chain = await Contract.of(db)
+    for what in ("one reading", "one trade", "one audit row", "one balance"):
+        await db.execute(TAMPERINGS[what][0])
+    said = await audit(db, chain)
+    for what in ("one reading", "one trade", "one audit row", "one balance"):
+        assert any(told.startswith(TAMPERINGS[what][1]) for told in said), what
 
 
 async def test_audit__settlement_changed_by_hand__stands_in_the_log_with_its_user(db: Connection) -> None:
@@ -124,7 +168,7 @@ async def test_audit__settlement_changed_by_hand__stands_in_the_log_with_its_use
     assert row is not None
     assert (row["table_name"], row["operation"]) == ("trading.settlements", "UPDATE")
     assert row["changed_by"] == await db.fetchval("select session_user")
-    assert await log.check_log(db, CHAIN_ID) == []
+    assert await look(db) == []
 
 
 async def test_audit__cap_of_a_charge_changed_by_hand__stands_in_the_log(db: Connection) -> None:
@@ -133,26 +177,24 @@ async def test_audit__cap_of_a_charge_changed_by_hand__stands_in_the_log(db: Con
     row = await db.fetchrow("select * from audit.audit_logs order by sequence desc limit 1")
     assert row is not None
     assert (row["table_name"], row["operation"]) == ("trading.settlement_charges", "UPDATE")
-    assert await log.check_log(db, CHAIN_ID) == []
+    assert await look(db) == []
 
 
 async def test_audit__entry_changed_and_anchored_again__is_found_by_its_first_anchor(db: Connection) -> None:
     await settle(db)
-    number = await log.anchor(db, CONTEXT)
-    assert number is not None
-    await ledger.mine(db)
+    number = await anchor(db)
     first: bytes = await db.fetchval("select hash from audit.audit_logs where sequence = $1", number)
     forged = bytes(31) + b"\x01"
     for block in (50, 51):
-        await ledger.attest(db, block, 0, log.ANCHOR_ZONE, number, forged, b"")
+        await ledger.attest(db, block, 0, anchors.ZONES[anchors.AUDIT_LOGS], number, forged, b"")
 
-    again, other = await log.check_log(db, CHAIN_ID)
+    again, other = await look(db)
 
     for finding in (again, other):
         assert finding.subject == f"row {number} anchored again"
         assert (finding.expected, finding.actual) == ("0x" + first.hex(), "0x" + forged.hex())
     await db.execute("update audit.audit_logs set hash = $2 where sequence = $1", number, forged)
-    found = [finding.subject for finding in await log.check_log(db, CHAIN_ID)]
+    found = [finding.subject for finding in await look(db)]
     assert f"row {number} anchored hash" in found
 
 
@@ -174,11 +216,9 @@ async def test_audit__batch_that_no_settlement_made__is_found(
 
 async def test_audit__whole_log_rewritten_from_an_anchored_row_on__is_found_by_its_anchor(db: Connection) -> None:
     await settle(db)
-    number = await log.anchor(db, CONTEXT)
-    assert number is not None
-    await ledger.mine(db)
-    assert await log.check_log(db, CHAIN_ID) == []
-    assert await log.anchor(db, CONTEXT) is None  # once a day
+    number = await anchor(db)
+    assert await look(db) == []
+    assert await anchors.ask(db, CONTEXT, SLOT + 1) == []  # once a day
 
     await db.execute("update audit.audit_logs set new_values = '{}' where sequence = $1", number)
     rows = await db.fetch(
@@ -191,10 +231,10 @@ async def test_audit__whole_log_rewritten_from_an_anchored_row_on__is_found_by_i
     forged = log.entry_hash(entry, entry.previous_hash)
     await db.execute("update audit.audit_logs set hash = $2 where sequence = $1", number, forged)
 
-    (finding,) = await log.check_log(db, CHAIN_ID)
+    (finding,) = await look(db)
     assert (finding.subject, finding.origin_expected) == (f"row {number} anchored hash", "RegistersAttested")
     assert (finding.expected, finding.actual) == ("0x" + entry.hash.hex(), "0x" + forged.hex())
 
     await db.execute("delete from audit.audit_logs where sequence = $1", number)
-    (finding,) = await log.check_log(db, CHAIN_ID)
+    (finding,) = await look(db)
     assert (finding.subject, finding.actual) == (f"row {number}", "nothing")

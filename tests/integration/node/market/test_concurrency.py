@@ -59,7 +59,7 @@ async def test_accept__one_trader_concurrently__never_locks_more_than_he_has(poo
     assert sum(isinstance(accepted, service.Accepted) for accepted in answers) == 3
     assert sum(isinstance(refused, refusals.InsufficientCollateral) for refused in answers) == 9
     async with pool.acquire() as db:
-        assert await service.locked_cash(db, trader.address) == 900_000
+        assert await service.locked_cash(db, CHAIN_ID, trader.address) == 900_000
 
 
 async def test_accept__same_order_concurrently__is_sequenced_once(pool: Pool) -> None:
@@ -140,7 +140,7 @@ async def test_accept_signed__batches_of_several_processes__each_order_once_and_
     new = [one for one in accepted if not one.duplicate]
     async with pool.acquire() as db:
         events = await ledger.events(db)
-        locked = [await service.locked_cash(db, trader.address) for trader in traders]
+        locked = [await service.locked_cash(db, CHAIN_ID, trader.address) for trader in traders]
     assert locked == [900_000] * 5
     assert len(new) == len({one.digest for one in accepted}) == len(events) == 15
     assert {type(one) for one in answers} == {service.Accepted, refusals.InsufficientCollateral}

@@ -2,24 +2,28 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
 
 from contracts.typed_data import Order
 from indexer.db import Connection, Pool
-from node.market import clearing, day_ahead, ledger, refusals, sequence, service
+from node.config import MarketRules
+from node.market import clearing, day_ahead, days, ledger, refusals, sequence, service
 from node.market.area import Area, alone
+from node.market.days import day_of
 from node.market.instructions import Instructions
-from node.market.orders import DAY_S, day_of, gate_opens_at
+from node.market.matching import Matcher
+from node.market.orders import gate_opens_at
 from node.market.session_book import rerun_session
 from tests.integration.node.market.community import BUY, CHAIN_ID, DOMAIN, RULES, SELL, SLOT, Trader, enrol
 
 pytestmark = pytest.mark.integration
 
 NOON = replace(RULES, day_ahead_gate_s=12 * 3_600)
-DAY = day_of(SLOT)
-GATE = DAY - DAY_S // 2
+DAY = day_of(RULES, SLOT)
+GATE = DAY - 86_400 // 2
 """The day-ahead gate: noon of the day before."""
 EARLY = GATE - 1_000.0
 FIRST, SECOND = DAY + 36_000, DAY + 36_900
@@ -223,21 +227,143 @@ async def test_accept__block__is_taken_until_the_day_ahead_gate_only(db: Connect
 
 async def test_accept__day_ahead_session__opens_a_day_before_its_gate(db: Connection) -> None:
     home = await enrol(db, 1)
-    assert gate_opens_at(NOON, FIRST) == GATE - DAY_S
+    assert gate_opens_at(NOON, FIRST) == GATE - 86_400
 
     with pytest.raises(refusals.GateNotOpen):
-        await accept(db, home.order(BUY, 1_000, 270_000, delivery_start=FIRST), GATE - DAY_S - 0.5)
-    await accept(db, home.order(BUY, 1_000, 270_000, delivery_start=FIRST), float(GATE - DAY_S))
+        await accept(db, home.order(BUY, 1_000, 270_000, delivery_start=FIRST), GATE - 86_400 - 0.5)
+    await accept(db, home.order(BUY, 1_000, 270_000, delivery_start=FIRST), float(GATE - 86_400))
 
 
 async def test_due__gates_that_closed__are_the_next_day_and_the_days_of_slots_to_clear(db: Connection) -> None:
     assert await day_ahead.due(db, RULES, [ALONE], [], GATE) == []
-    assert await day_ahead.due(db, NOON, [ALONE], [], GATE - 1) == [(ALONE, DAY - DAY_S)]
-    assert await day_ahead.due(db, NOON, [ALONE], [(ALONE, FIRST - DAY_S)], GATE) == [
-        (ALONE, DAY - DAY_S),
+    assert await day_ahead.due(db, NOON, [ALONE], [], GATE - 1) == [(ALONE, DAY - 86_400)]
+    assert await day_ahead.due(db, NOON, [ALONE], [(ALONE, FIRST - 86_400)], GATE) == [
+        (ALONE, DAY - 86_400),
         (ALONE, DAY),
     ]
     await clear(db)
     assert await day_ahead.due(db, NOON, [ALONE], [], GATE) == []
     # A zone that had its auction alone does not have it again in an area that was made later.
     assert await day_ahead.due(db, NOON, [BOTH], [], GATE) == []
+
+
+# Lines: what the session sold is not sold again.
+
+
+async def sold_of(db: Connection, sell_zone: int = 2) -> int:
+    return int(
+        await db.fetchval(
+            "select coalesce(sum(energy_wh), 0) from trading.trades where sell_zone = $1 and zone <> $1", sell_zone
+        )
+    )
+
+
+async def cross(db: Connection, energy_wh: int, now_s: float, rules: MarketRules = NOON) -> None:
+    """A home in zone 1 and a plant in zone 2 want to trade over the line of 600 Wh."""
+    home, plant = Trader(1, await lanes(db)), Trader(2, await lanes(db))
+    for trader, side, limit, zone in ((home, BUY, 270_000, 1), (plant, SELL, 90_000, 2)):
+        order, signature = trader.order(side, energy_wh, limit, delivery_start=FIRST, zone=zone)
+        async with db.transaction():
+            await service.accept_order(db, rules, DOMAIN, CHAIN_ID, order, signature, now_s)
+
+
+async def lanes(db: Connection) -> int:
+    return int(await db.fetchval("select count(*) from trading.orders"))
+
+
+async def enrol_both(db: Connection) -> None:
+    await enrol(db, 1)
+    await enrol(db, 2, zone=2)
+
+
+@pytest.mark.parametrize(("ahead_wh", "on_the_day_wh"), [(600, 0), (400, 200), (0, 600)])
+async def test_clear_area__line_sold_ahead__has_only_the_rest_on_the_day(
+    db: Connection, ahead_wh: int, on_the_day_wh: int
+) -> None:
+    await enrol_both(db)
+    if ahead_wh:
+        await cross(db, ahead_wh, EARLY)
+    await clear(db, BOTH)
+    assert await sold_of(db) == ahead_wh
+    await cross(db, 1_000, GATE + 10.0)
+
+    ((area, start),) = [due for due in await clearing.due_gates(db, NOON, [BOTH], FIRST) if due[1] == FIRST]
+    async with db.transaction():
+        await clearing.clear_area(db, NOON, area, start, FIRST)
+
+    assert await sold_of(db) == ahead_wh + on_the_day_wh == 600
+
+
+async def test_clear_area__line_sold_ahead__keeps_its_terms_when_the_configuration_changes(db: Connection) -> None:
+    await enrol_both(db)
+    await cross(db, 400, EARLY)
+    await clear(db, BOTH)
+    await cross(db, 1_000, GATE + 10.0)
+    wider = replace(BOTH, capacity_wh={(2, 1): 5_000})
+
+    ((area, start),) = [due for due in await clearing.due_gates(db, NOON, [wider], FIRST) if due[1] == FIRST]
+    async with db.transaction():
+        await clearing.clear_area(db, NOON, area, start, FIRST)
+
+    assert area.capacity_wh == {(2, 1): 200}
+    assert await sold_of(db) == 600
+
+
+async def test_follow__book_after_a_session__has_its_rest_and_none_of_its_orders(pool: Pool) -> None:
+    continuous = replace(NOON, trading="continuous", day_ahead_gate_s=None, open_slots=200)
+    async with pool.acquire() as db:
+        await enrol_both(db)
+        await cross(db, 400, EARLY)
+        # Left over in the session: it must not meet the later bid.
+        await accept(db, Trader(2, 50).order(SELL, 500, 260_000, delivery_start=FIRST, zone=2))
+        await clear(db, BOTH)
+        await cross(db, 1_000, GATE + 10.0, continuous)
+
+    await Matcher(continuous, [BOTH]).follow(pool, GATE + 11.0)
+
+    async with pool.acquire() as db:
+        rows = await db.fetch(
+            "select trade_number, kind, energy_wh from trading.trades"
+            " where delivery_start = to_timestamp($1) order by 1",
+            FIRST,
+        )
+        assert [tuple(row) for row in rows] == [(0, "day_ahead", 400), (1, "continuous", 200)]
+        ((area, start),) = [due for due in await clearing.due_gates(db, continuous, [BOTH], FIRST) if due[1] == FIRST]
+        async with db.transaction():
+            await clearing.clear_area(db, continuous, area, start, FIRST)
+        assert await sold_of(db) == 600
+
+
+# Days on which the clocks change. Berlin's last Sundays of March and October 2025.
+
+BERLIN = replace(NOON, time_zone="Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("day", "slots"), [(date(2025, 3, 30), 92), (date(2025, 10, 26), 100), (date(2025, 6, 17), 96)]
+)
+async def test_clear__day_of_the_market__has_all_its_slots_and_no_other(db: Connection, day: date, slots: int) -> None:
+    home, plant = await enrol(db, 1), await enrol(db, 2)
+    await db.execute("update blockchain.participants set kyc_until = '2099-01-01'")
+    await db.execute("update blockchain.mandates set expiry = '2099-01-01'")
+    begins = days.begins_at(BERLIN, day)
+    starts = days.slots_of(BERLIN, begins)
+    closes_at = days.session_closes_at(BERLIN, begins)
+    assert closes_at is not None
+    assert len(starts) == slots
+    inside = (starts[0], starts[-1])
+    for start in (starts[0] - 900, *inside, starts[-1] + 900):
+        for trader, side, limit in ((home, BUY, 270_000), (plant, SELL, 90_000)):
+            order, signature = trader.order(side, 100, limit, delivery_start=start, expiry=start + 10_000)
+            async with db.transaction():
+                await service.accept_order(
+                    db, replace(BERLIN, open_slots=200), DOMAIN, CHAIN_ID, order, signature, closes_at - 60.0
+                )
+    async with db.transaction():
+        done = await day_ahead.clear(db, BERLIN, ALONE, begins, closes_at)
+
+    assert (done.order_count, done.matched_wh) == (4, 200)
+    rows = await db.fetch("select distinct extract(epoch from delivery_start)::bigint from trading.trades order by 1")
+    assert [row[0] for row in rows] == list(inside)
+    ends_at = await db.fetchval("select extract(epoch from ends_at)::bigint from trading.day_ahead_auctions")
+    assert ends_at - begins == slots * 900

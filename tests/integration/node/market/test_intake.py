@@ -106,7 +106,7 @@ async def test_accept_signed__replacement__leaves_one_event_each_and_one_order(d
     *_, published = sequence.parse_accepted(events[2].payload)
     assert parse_entry(1, SLOT, published).instructions.replaces == first.digest
     assert [order.status for order in await service.orders(db)] == ["open", "cancelled"]
-    assert await service.locked_cash(db, trader.address) == 240_000
+    assert await service.locked_cash(db, CHAIN_ID, trader.address) == 240_000
     assert answer.locked_cash == 240_000
 
 

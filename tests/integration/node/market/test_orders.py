@@ -38,7 +38,7 @@ async def test_accept__good_order__is_sequenced_locked_and_logged(db: Connection
     stored = await service.order(db, accepted.digest)
     assert stored is not None
     assert (stored.locked_cash, stored.trader, stored.signature) == (250_000, trader.address, signature)
-    assert await service.locked_cash(db, trader.address) == 250_000
+    assert await service.locked_cash(db, CHAIN_ID, trader.address) == 250_000
     (event,) = await ledger.events(db)
     assert (event.kind, event.subject) == ("order_accepted", accepted.digest)
     assert signature in event.payload
@@ -147,7 +147,7 @@ async def test_accept__lane_with_matched_order__is_in_use_until_settled(db: Conn
         await accept(db, later, GATE + 1)
     async with db.transaction():
         await service.release_locks(db, SLOT, ZONE)
-    assert await service.locked_cash(db, trader.address) == 0
+    assert await service.locked_cash(db, CHAIN_ID, trader.address) == 0
     assert (await accept(db, later, GATE + 1)).status == "open"
 
 
@@ -177,7 +177,7 @@ async def test_accept__trade_settled_or_failed__lane_and_cash_are_free(db: Conne
 
     await db.execute("update trading.trades set settlement_status = $1", status)
 
-    assert await service.locked_cash(db, trader.address) == 0
+    assert await service.locked_cash(db, CHAIN_ID, trader.address) == 0
     assert (await accept(db, later, GATE + 1)).status == "open"
 
 
@@ -192,7 +192,7 @@ async def test_release_locks__failed_trade__stays_failed_and_cash_is_free(db: Co
     await service.release_locks(db, SLOT, ZONE)
 
     assert {trade.settlement_status for trade in await service.trades(db)} == {"failed", "settled"}
-    assert await service.locked_cash(db, home.address) == 0
+    assert await service.locked_cash(db, CHAIN_ID, home.address) == 0
 
 
 async def test_accept__cash_announced_for_withdrawal__is_not_free(db: Connection) -> None:
@@ -251,7 +251,7 @@ async def test_cancel__open_order__frees_cash_and_is_idempotent(db: Connection) 
         again = await service.cancel_order(db, RULES, trader.address, accepted.digest, GATE + 1)
 
     assert first.status == again.status == "cancelled"
-    assert await service.locked_cash(db, trader.address) == 0
+    assert await service.locked_cash(db, CHAIN_ID, trader.address) == 0
     assert [event.kind for event in await ledger.events(db)] == ["order_accepted", "order_cancelled"]
     assert (await clear(db)).order_count == 0
 

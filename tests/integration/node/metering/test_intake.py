@@ -119,11 +119,15 @@ async def test_accept__overtaken_reading_that_contradicts_its_neighbours__is_ref
         assert await states(db, signed(1, T + 100 + wrong % 7, wrong)) == [Taken.REFUSED]
 
 
-async def test_accept__slot_computed_already__its_readings_stand(db: Connection) -> None:
+async def test_accept__slot_computed_already__is_remembered_as_late_until_the_slot_is_final(db: Connection) -> None:
     await states(db, signed(1, T - 500, 10), signed(1, T + 400, 40), signed(1, T + 1_300, 80))
     slots = await service.slot_registers(db, 1, T, 900, 1_800)
     await service.store_slot_energy(db, T, 900, 0, slots)
-    assert await states(db, signed(1, T + 899, 60), signed(1, T + 1, 30)) == [Taken.REFUSED] * 2
-    assert await service.slot_registers(db, 1, T, 900, 1_800) == slots
+    assert await states(db, signed(1, T + 899, 60), signed(1, T + 1, 30)) == [Taken.VALIDATED] * 2
+    assert await service.load_slot_energy(db, 1, T, 0) == slots
+    late = await db.fetch("select extract(epoch from time)::bigint - $1, is_settled from telemetry.late_readings", T)
+    assert [tuple(row) for row in late] == [(1, True), (899, True)]
+    await service.finalise(db, 1, T, 0)
+    assert await states(db, signed(1, T - 100, 15)) == [Taken.REFUSED]
     await states(db, signed(1, T + 3_000, 100))
     assert await states(db, signed(1, T + 2_000, 90)) == [Taken.VALIDATED]

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from api.cli.audit_report import check_logs
 from contracts.abi import encode_call
 from contracts.typed_data import Mandate, mandate_digest, sign
 from indexer import read
 from indexer.db import Connection, transaction
 from node import participants
-from node.audit import log
+from node.audit import anchors
 from node.audit import service as audit
 from node.market import service as market
 from node.metering import service as metering
@@ -95,7 +96,7 @@ async def test_slots__real_contracts__settle_and_have_no_difference(node: Node) 
         for slot in (SLOT, END):
             assert await audit.check_and_store(db, node.rpc, node.ctx, ZONE, slot) == []
         assert await audit.check_balances(db, node.reader, node.ctx) == []
-        assert await market.locked_cash(db, account_of(PLANT)) == 0
+        assert await market.locked_cash(db, CHAIN_ID, account_of(PLANT)) == 0
         # In each slot 1,903 Wh were fed in and issued, 1,850 delivered.
         assert (await read.balance(db, CHAIN_ID, account_of(PLANT))).energy_wh == 2 * 53
         sequences = await db.fetch("select batch_sequence from trading.settlements order by delivery_start")
@@ -238,12 +239,23 @@ async def test_slot__late_meter_after_the_next_slot__is_revised_on_chain(node: N
         for slot in (SLOT, END):
             assert await audit.check_and_store(db, node.rpc, node.ctx, ZONE, slot) == []
         assert await audit.check_balances(db, node.reader, node.ctx) == []
-        # The log of changes is anchored by the same call that attests registers.
-        assert await log.anchor(db, node.ctx) is not None
+        # The logs are anchored by the same call that attests registers.
+        assert len(await anchors.ask(db, node.ctx, END)) == 2
     await mirrored(node)
     async with transaction(node.pool) as db:
         anchored = await db.fetchval(
-            "select count(*) from blockchain.fact_production_ledger_registers_attested where zone = $1", log.ANCHOR_ZONE
+            "select count(*) from blockchain.fact_production_ledger_registers_attested where zone = any($1::bigint[])",
+            list(anchors.ZONES.values()),
         )
-        assert anchored == 1
-        assert await log.check_log(db, CHAIN_ID) == []
+        assert anchored == 2
+        # What the chain itself says, and not only its mirror.
+        logs, findings = await check_logs(db, node.rpc, CHAIN_ID, node.chain.deployment)
+        assert findings == []
+        assert [one.anchored > 0 for one in logs] == [True, True]
+        await db.execute(
+            "update blockchain.fact_production_ledger_registers_attested set readings_root = sha256('')"
+            " where zone = $1",
+            anchors.ZONES[anchors.EVENTS],
+        )
+        (other,) = (await check_logs(db, node.rpc, CHAIN_ID, node.chain.deployment))[1]
+        assert other.subject.startswith(f"trading.events row {logs[1].anchored} anchor in block")

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from copy import deepcopy
 
-from node.market.engine import BUY, Fill, LiveOrder, Network, Reason, Removal, StateRow
+from node.market.engine import BUY, Network, Reason
 from node.market.instructions import SelfTrade, TimeInForce
+from tests.property.node.market.live_order import Fill, LiveOrder, Removal, StateRow
 
 
 class NaiveBook:

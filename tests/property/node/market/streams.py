@@ -7,9 +7,11 @@ from typing import Any, Protocol
 
 from hypothesis import strategies as st
 
-from node.market.columns import Columns
-from node.market.engine import UNLIMITED_WH, Fill, LiveOrder, Network, Reason, Removal, StateRow
+from node.market import rows
+from node.market.engine import UNLIMITED_WH, Network, Reason
 from node.market.instructions import SelfTrade, TimeInForce
+from node.market.rows import CANCEL, EXPIRE, Rows
+from tests.property.node.market.live_order import Fill, LiveOrder, Removal, StateRow
 
 SINGLE = Network.single(20)
 COUPLED = Network(
@@ -21,7 +23,9 @@ COUPLED = Network(
 class Engine(Protocol):
     fills: list[Fill]
     removals: list[Removal]
-    room_wh: list[list[int]]
+
+    @property
+    def room_wh(self) -> list[list[int]]: ...
 
     def accept(self, order: LiveOrder) -> None: ...
     def cancel(self, sequence: int, reason: Reason = ...) -> bool: ...
@@ -109,22 +113,23 @@ def _fields(random: Random, zones: int, levels: int, traders: int, accepted: lis
     return fields
 
 
-def columns_of(steps: list[Step]) -> Columns:
-    """The same events for the fast engine."""
-    columns = Columns.empty(len(steps))
-    rows: dict[int, int] = {}
+def rows_of(steps: list[Step]) -> Rows:
+    """The same events for the compiled engine."""
+    events = rows.events(len(steps))
+    numbers: dict[int, int] = {}
     for row, step in enumerate(steps):
-        columns.sequence[row] = step.sequence
-        rows[step.sequence] = row
+        events["sequence"][row] = step.sequence
+        numbers[step.sequence] = row
         if isinstance(step, Go):
-            columns.is_cancel[row], columns.target[row] = 1, rows[step.target]
+            events["kind"][row] = EXPIRE if step.reason == Reason.EXPIRED else CANCEL
+            events["target"][row] = numbers[step.target]
             continue
         for name, value in step.fields.items():
             if name != "replaces":
-                getattr(columns, name)[row] = value
+                events[name][row] = value
         if step.fields.get("replaces"):
-            columns.target[row] = rows[step.fields["replaces"]]
-    return columns
+            events["target"][row] = numbers[step.fields["replaces"]]
+    return events
 
 
 _RAW = st.tuples(

@@ -4,13 +4,17 @@ import os
 from dataclasses import replace
 from random import Random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from node.market.continuous import Continuous
-from node.market.engine import BUY, LiveOrder, Network, Reason, replay_hash
+from node.market.engine import BUY, Network, Reason, replay_hash
 from node.market.instructions import TimeInForce
-from node.market.replay import replay
+from tests.property.node.market.heap_book import HeapBook
+from tests.property.node.market.live_book import LiveBook, told, why
+from tests.property.node.market.live_order import LiveOrder
 from tests.property.node.market.naive_book import NaiveBook
 from tests.property.node.market.streams import (
     COUPLED,
@@ -18,7 +22,7 @@ from tests.property.node.market.streams import (
     Come,
     Step,
     apply,
-    columns_of,
+    rows_of,
     run,
     stream,
     streams,
@@ -49,7 +53,7 @@ def test_book__after_every_event__is_crossed_only_by_orders_that_wait_for_their_
     given: tuple[Network, list[Step]],
 ) -> None:
     network, steps = given
-    engine = Continuous(network)
+    engine = LiveBook(network)
     for step in steps:
         apply(engine, step)
         free = [order for order in engine.orders.values() if not order.min_left_wh]
@@ -62,8 +66,8 @@ def test_book__after_every_event__is_crossed_only_by_orders_that_wait_for_their_
 @given(streams())
 def test_energy__of_every_order__is_left_or_traded_or_cancelled(given: tuple[Network, list[Step]]) -> None:
     network, steps = given
-    engine = run(lambda: Continuous(network), steps)
-    assert isinstance(engine, Continuous)
+    engine = run(lambda: LiveBook(network), steps)
+    assert isinstance(engine, LiveBook)
     for sequence, come in limits(steps).items():
         traded_wh = sum(fill[2] for fill in engine.fills if sequence in fill[:2])
         gone_wh = sum(removal[1] for removal in engine.removals if removal[0] == sequence)
@@ -75,7 +79,7 @@ def test_energy__of_every_order__is_left_or_traded_or_cancelled(given: tuple[Net
 @given(streams())
 def test_fills__of_an_order_that_comes__pass_by_nobody_better_or_earlier(given: tuple[Network, list[Step]]) -> None:
     network, steps = given
-    engine = Continuous(network)
+    engine = LiveBook(network)
     for step in steps:
         if not isinstance(step, Come):
             apply(engine, step)
@@ -102,7 +106,7 @@ def test_fills__of_an_order_that_comes__pass_by_nobody_better_or_earlier(given: 
 def test_fills__of_any_stream__are_never_between_orders_of_one_trader(given: tuple[Network, list[Step]]) -> None:
     network, steps = given
     orders = limits(steps)
-    for buy, sell, *_ in run(lambda: Continuous(network), steps).fills:
+    for buy, sell, *_ in run(lambda: LiveBook(network), steps).fills:
         assert orders[buy].fields["trader"] != orders[sell].fields["trader"]
 
 
@@ -113,7 +117,7 @@ def test_fills__of_any_stream__are_at_the_limit_of_the_one_that_waited_and_withi
 ) -> None:
     network, steps = given
     orders = limits(steps)
-    engine = Continuous(network)
+    engine = LiveBook(network)
     for step in steps:
         first = len(engine.fills)
         apply(engine, step)
@@ -132,7 +136,7 @@ def test_fills__of_any_stream__are_at_the_limit_of_the_one_that_waited_and_withi
 @given(streams())
 def test_minimum_fill__of_any_stream__is_met_or_nothing_is_traded(given: tuple[Network, list[Step]]) -> None:
     network, steps = given
-    engine = Continuous(network)
+    engine = LiveBook(network)
     orders = limits(steps)
     for step in steps:
         apply(engine, step)
@@ -147,7 +151,7 @@ def test_minimum_fill__of_any_stream__is_met_or_nothing_is_traded(given: tuple[N
 @given(streams())
 def test_time_in_force__of_any_stream__is_kept(given: tuple[Network, list[Step]]) -> None:
     network, steps = given
-    engine = Continuous(network)
+    engine = LiveBook(network)
     for step in steps:
         first = len(engine.fills)
         apply(engine, step)
@@ -169,7 +173,7 @@ def test_time_in_force__of_any_stream__is_kept(given: tuple[Network, list[Step]]
 @given(streams(COUPLED))
 def test_flows__of_any_stream__stay_within_capacity(given: tuple[Network, list[Step]]) -> None:
     network, steps = given
-    engine = run(lambda: Continuous(network), steps)
+    engine = run(lambda: LiveBook(network), steps)
     orders = limits(steps)
     for sell_zone, row in enumerate(network.capacity_wh):
         for buy_zone, capacity_wh in enumerate(row):
@@ -187,7 +191,7 @@ def test_replacement__that_does_not_keep_its_place__is_a_cancellation_and_a_new_
     given: tuple[Network, list[Step]],
 ) -> None:
     network, steps = given
-    one, two = Continuous(network), Continuous(network)
+    one, two = LiveBook(network), LiveBook(network)
     for step in steps:
         fields = step.fields if isinstance(step, Come) else {}
         old = one.orders.get(fields.get("replaces", 0))
@@ -213,7 +217,7 @@ def test_replacement__that_does_not_keep_its_place__is_a_cancellation_and_a_new_
 
 
 def test_replacement__smaller_and_otherwise_the_same__keeps_its_place_in_the_queue() -> None:
-    engine = Continuous(SINGLE)
+    engine = LiveBook(SINGLE)
     engine.accept(LiveOrder(1, "a", 1, 10, 50))
     engine.accept(LiveOrder(2, "b", 1, 10, 50))
     engine.accept(LiveOrder(3, "a", 1, 10, 40).asking(replaces=1))
@@ -227,32 +231,51 @@ def test_replacement__smaller_and_otherwise_the_same__keeps_its_place_in_the_que
 
 
 @many
-@given(streams())
-def test_replay__of_any_stream__has_the_fills_and_the_state_of_the_live_engine(
-    given: tuple[Network, list[Step]],
+@given(streams(), st.lists(st.integers(0, 30), max_size=4))
+def test_play__of_any_stream_in_any_batches__is_what_the_heap_book_does(
+    given: tuple[Network, list[Step]], cuts: list[int]
 ) -> None:
     network, steps = given
-    live = run(lambda: Continuous(network), steps)
-    again = replay(columns_of(steps), network)
-    assert again.fills[:, :5].tolist() == [list(fill) for fill in live.fills]
-    assert again.hash() == replay_hash(live.fills, live.state())
+    heaps = run(lambda: HeapBook(network), steps)
+    engine, events = Continuous(network), rows_of(steps)
+    played = [engine.play(batch) for batch in np.split(events, sorted(cuts))]
+    assert [fill for fills, _ in played for fill in told(engine, fills)] == heaps.fills
+    assert [removal for _, removals in played for removal in why(engine, removals)] == heaps.removals
+    assert replay_hash(heaps.fills, heaps.state()) == replay_hash(
+        np.concatenate([np.reshape(told(engine, fills), (-1, 5)) for fills, _ in played]), engine.state()
+    )
+    assert engine.room_wh.tolist() == heaps.room_wh
+
+
+def test_play__more_events_than_there_was_room_for__is_what_it_is_all_at_once() -> None:
+    events = rows_of(list(stream(Random(3), 20_000, COUPLED, levels=40)))
+    at_once, engine = Continuous(COUPLED), Continuous(COUPLED)
+    fills, removals = at_once.play(events)
+    played = [engine.play(batch) for batch in np.array_split(events, 7)]
+    assert np.array_equal(np.concatenate([part for part, _ in played]), fills)
+    assert np.array_equal(np.concatenate([part for _, part in played]), removals)
+    assert np.array_equal(engine.state(), at_once.state())
+    assert len(fills) > 5_000
 
 
 @pytest.mark.parametrize("network", [SINGLE, COUPLED], ids=["one zone", "coupled zones"])
-def test_engines__naive_live_and_replay__agree_on_every_event(network: Network) -> None:
+def test_engines__naive_heaps_and_compiled__agree_on_every_event(network: Network) -> None:
     random = Random(7)
     events = 0
     while events < (500_000 if DEEP else 8_000):
         steps = list(stream(random, 200, network, levels=random.choice((5, 12, 40)) + 20 * (network is SINGLE)))
-        live, naive = Continuous(network), NaiveBook(network)
+        live, heaps, naive = LiveBook(network), HeapBook(network), NaiveBook(network)
         for step in steps:
-            apply(live, step)
-            apply(naive, step)
-            assert live.fills == naive.fills
-            assert live.removals == naive.removals
-            assert live.state() == naive.state()
-        again = replay(columns_of(steps), network)
-        assert again.hash() == replay_hash(naive.fills, naive.state())
-        assert again.room_wh.tolist() == naive.room_wh
-        assert sum(map(bool, live.fills)) > 5
+            for engine in (live, heaps, naive):
+                apply(engine, step)
+            assert live.fills == heaps.fills == naive.fills
+            assert live.removals == heaps.removals == naive.removals
+            assert live.state() == heaps.state() == naive.state()
+        assert live.room_wh == heaps.room_wh == naive.room_wh
+        at_once = Continuous(network)
+        fills, removals = at_once.play(rows_of(steps))
+        assert told(at_once, fills) == naive.fills
+        assert why(at_once, removals) == naive.removals
+        assert at_once.state().tolist() == [list(row) for row in naive.state()]
+        assert len(live.fills) > 5
         events += len(steps)

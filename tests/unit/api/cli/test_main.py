@@ -1,4 +1,8 @@
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
+import typer
 
 from api.cli import main
 from indexer.errors import ConfigError, GridtraceError, WrongChain
@@ -71,3 +75,30 @@ def test_execute__group_with_a_fault_of_ours__is_not_swallowed(monkeypatch: pyte
     monkeypatch.setattr(main, "app", fail)
     with pytest.raises(ExceptionGroup):
         main.execute([])
+
+
+def test_execute__completion_asked_by_a_shell__names_commands(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in (("_GRIDTRACE_COMPLETE", "complete_bash"), ("COMP_WORDS", "gridtrace ex"), ("COMP_CWORD", "1")):
+        monkeypatch.setenv(name, value)
+    main.execute([])
+    assert capsys.readouterr().out.split() == ["export"]
+
+
+WITHOUT = ("node", "serve", "index", "auction clear")
+"""They run until they are stopped, or answer each line with JSON anyway."""
+
+
+def commands(command: Any, *path: str) -> Iterator[tuple[str, Any]]:
+    for name, below in getattr(command, "commands", {}).items():
+        yield from commands(below, *path, name)
+    if not hasattr(command, "commands"):
+        yield " ".join(path), command
+
+
+def test_commands__each__tells_a_program_what_it_did() -> None:
+    every = dict(commands(typer.main.get_command(main.app)))
+    assert len(every) > 30
+    silent = [name for name, command in every.items() if not any("--json" in p.opts for p in command.params)]
+    assert [name for name in silent if name not in WITHOUT] == []

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from api.web.format import MINUS, NONE, THIN_SPACE, cash, cents, kwh, nano, short, stamp, whole
+from api.web.format import MINUS, NONE, THIN_SPACE, ago, brief, cash, cents, kwh, nano, short, stamp, whole
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,13 @@ from api.web.format import MINUS, NONE, THIN_SPACE, cash, cents, kwh, nano, shor
         (cash(1_234_550), "1.2346"),
         (cash(-50), f"{MINUS}0.0001"),
         (nano(1_499), "0.0000"),
+        (ago(7), "7 s"),
+        (ago(-1), "0 s"),
+        (ago(125.9), "2 min 5 s"),
+        (ago(7_260), "2 h 1 min"),
+        (ago(90_000), "1 d 1 h"),
+        (brief("x" * 24), "x" * 24),
+        (brief("0x" + "ab" * 32), "0xabababab…ababab"),
         (nano(-1_234_567_890), f"{MINUS}1.2346"),
         (whole(12_345), f"12{THIN_SPACE}345"),
         (short(b"\x11" * 32), "0x1111…1111"),

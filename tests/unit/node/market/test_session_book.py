@@ -5,12 +5,12 @@ import pytest
 from node.market.area import Area, alone
 from node.market.blocks import Block
 from node.market.book import BookOrder, BookUnreadable, PublishedBook
+from node.market.days import day_of
 from node.market.instructions import Instructions
-from node.market.orders import day_of
 from node.market.session_book import blocks_of, clear_day, rerun_session
-from tests.unit.node.market.orders import SLOT, entry
+from tests.unit.node.market.orders import RULES, SLOT, entry
 
-DAY = day_of(SLOT)
+DAY = day_of(RULES, SLOT)
 NEXT = SLOT + 900
 AREA = Area((1, 2), {(1, 1): 20_000, (2, 2): 20_000, (2, 1): 30_000})
 

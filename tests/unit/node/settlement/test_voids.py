@@ -146,3 +146,11 @@ def test_judge__unknown_account__is_not_cleared() -> None:
     found = judge(slot(), ORDERS, Exchange({}, {}))
     assert set(found.voids.values()) == {Reason.NOT_CLEARED}
     assert found.outcome.netting.fills == ()
+
+
+def test_settle__asked_again__is_the_same_outcome_and_a_changed_slot_has_its_own() -> None:
+    before = slot()
+    outcome = before.settle()
+    assert before.settle() is outcome
+    assert before.settle({BUY_B: 0}) is not outcome
+    assert replace(before, version=3).settle().version == 3

@@ -1,0 +1,2 @@
+drop table trading.prepared_orders;
+drop table identity.agents;

@@ -1,0 +1,1 @@
+drop table telemetry.meter_keys;

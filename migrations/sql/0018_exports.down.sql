@@ -1,0 +1,3 @@
+drop table identity.webhook_deliveries;
+drop table identity.webhooks;
+drop table identity.exports;

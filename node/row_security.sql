@@ -1,0 +1,3 @@
+-- act_as -- for this transaction alone ($1 role of the database, $2 account in hex, $3 user, $4 role of the user, $5 Unix seconds)
+select set_config('role', $1, true), set_config('gridtrace.account', $2, true), set_config('gridtrace.user', $3, true),
+    set_config('gridtrace.role', $4, true), set_config('gridtrace.published_until', $5, true);

@@ -1,0 +1,1 @@
+"""Keys that other machines keep, and what any key may sign."""
