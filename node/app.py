@@ -22,7 +22,7 @@ from node.audit import service as audit
 from node.bus import Bus, Publisher
 from node.cache import Cache
 from node.config import NodeConfig
-from node.market import agreement, clearing, day_ahead, depth, gate
+from node.market import agreement, clearing, continuous, day_ahead, depth, gate
 from node.market.area import Area, areas
 from node.market.days import day_of
 from node.market.matching import Matcher, Step
@@ -142,10 +142,10 @@ async def open_node(config: NodeConfig) -> AsyncIterator[Node]:
 
 def jobs(node: Node) -> Sequence[Job]:
     """Everything that happens without anybody asking, in the order in which a slot lives."""
-    continuous = [Job("match_orders", TICK_S, lambda: match_orders(node))]
+    matching = [Job("match_orders", TICK_S, lambda: match_orders(node))]
     return (
         Job("expire_orders", TICK_S, lambda: expire_orders(node)),
-        *(continuous if node.config.market.trading == "continuous" else ()),
+        *(matching if node.config.market.trading == "continuous" else ()),
         Job("close_gates", TICK_S, lambda: close_gates(node)),
         Job("settle_slots", TICK_S, lambda: settle_slots(node)),
         Job("follow_settlements", TICK_S, lambda: follow_settlements(node)),
@@ -163,6 +163,7 @@ async def expire_orders(node: Node) -> None:
 
 async def match_orders(node: Node) -> None:
     """Matches what comes to the continuous books, as soon as it comes."""
+    await asyncio.to_thread(continuous.load)  # in the middle of the first order it would hold everything else up
     loop = asyncio.get_running_loop()
     until_s = loop.time() + MATCH_S
     while True:

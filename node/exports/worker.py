@@ -34,7 +34,7 @@ KEPT_S: Final = 86_400.0
 MOST_TRIES: Final = 5
 MOST_BYTES: Final = 8 << 30
 STATEMENT_TIMEOUT_S: Final = 3_600.0
-LOST: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+LOST: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class ExportTooLarge(ExportRefused):

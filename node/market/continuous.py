@@ -13,6 +13,7 @@ The same events give the same fills, in the same order, however they are cut int
 ``tests/property/node/market`` has a naive one and one on Python's heaps.
 """
 
+import importlib
 from typing import Final
 
 import numpy as np
@@ -26,11 +27,16 @@ _SIDES: Final = 2
 _FEWEST_ROWS: Final = 2**14
 
 
+def load() -> None:
+    """Makes the compiled loop ready: a second, and some more where it was never compiled on this machine."""
+    importlib.import_module("node.market.continuous_loop")
+
+
 class Continuous:
     """The engine. Rows of events stay where they are: an order is known by the row of the event that it came with."""
 
     def __init__(self, network: Network) -> None:
-        # Here and not above: loading it takes a second, and some more where it must compile.
+        # Here and not above: see ``load``.
         from node.market import continuous_loop
 
         self._loop = continuous_loop

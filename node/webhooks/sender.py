@@ -33,7 +33,7 @@ STEPS: Final = 20
 """How far one receiver is brought before others have their turn."""
 LONGEST_PAUSE_S: Final = 3_600.0
 GIVEN_UP_S: Final = 3 * 86_400.0
-LOST: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+LOST: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class Deliveries:
