@@ -156,7 +156,8 @@ async def _events(hub: Hub, names: list[str], request: Request, caller: Caller |
         watch, quiet_s = SessionWatch(request, listener), 0.0
         while not await watch.has_ended():
             try:
-                message = await asyncio.wait_for(listener.next(), watch.pause_s)
+                async with asyncio.timeout(watch.pause_s):
+                    message = await listener.next()
             except TimeoutError:
                 quiet_s += watch.pause_s
                 if quiet_s >= PING_S:
@@ -206,7 +207,8 @@ async def _send(websocket: WebSocket, listener: Listener) -> None:
     watch, quiet_s = SessionWatch(websocket, listener), 0.0
     while not await watch.has_ended():
         try:
-            text = await asyncio.wait_for(listener.next(), watch.pause_s)
+            async with asyncio.timeout(watch.pause_s):
+                text = await listener.next()
         except TimeoutError:
             quiet_s += watch.pause_s
             if quiet_s < PING_S:

@@ -176,7 +176,8 @@ async def match_orders(node: Node) -> None:
         if left_s <= 0:
             return
         with suppress(TimeoutError):
-            await asyncio.wait_for(node.sequence_grew.wait(), min(left_s, TICK_S))
+            async with asyncio.timeout(min(left_s, TICK_S)):
+                await node.sequence_grew.wait()
 
 
 async def _tell_steps(node: Node, steps: Sequence[Step]) -> None:

@@ -138,6 +138,7 @@ class Listener:
             for topic in subscribed - own:
                 await mqtt.unsubscribe(topic)
             subscribed = own
+            stop_if_cancelled()
             self._tried.set()
             await self._changed.wait()
 

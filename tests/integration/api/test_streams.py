@@ -74,7 +74,7 @@ async def test_stream__news_on_the_bus__arrives_in_order_with_growing_seq(server
 async def tell(bus: Bus) -> None:
     """Until heard: the hub's own subscription may only just be under way."""
     for number in range(1_000):
-        await bus.publish("auctions", {"zone": 1, "n": number})
+        await bus.publish("auctions", {"zone": 1, "delivery_start": 900, "matched_wh": "0", "n": number})
         await asyncio.sleep(0.05)
 
 

@@ -10,6 +10,9 @@ from tests.integration.conftest import database_of, execute, run
 
 pytestmark = pytest.mark.integration
 
+# The role is the whole server's: another test's database may have made it already.
+ROLE = "do $$ begin create role gridtrace_app nologin; exception when duplicate_object then null; end $$"
+
 
 def test_migrate__down_and_up__tells_where_it_is(
     database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -61,6 +64,10 @@ def test_migrate__role_is_no_superuser__says_what_an_administrator_runs(
         commands = "create extension if not exists cube; create extension if not exists earthdistance;"
         assert commands in line
         run(execute(database_of(postgres_url, name), commands))
+        assert main.execute(["migrate", "upgrade"]) == main.FAILED
+        line = capsys.readouterr().err.splitlines()[-1]
+        assert f"grant gridtrace_app to {name};" in line
+        run(execute(postgres_url, ROLE, f"grant gridtrace_app to {name}"))
         assert main.execute(["migrate", "upgrade"]) == 0
     finally:
         run(execute(postgres_url, f"drop database {name} with (force)", f"drop role {name}"))

@@ -80,7 +80,7 @@ async def test_statements__long_history__touch_few_pages(db: Connection) -> None
         "area_zones": await pages(db, clearing["area_zones"], (ZONE, SLOT - 900 * 399)),
         "release_orders": await pages(db, clearing["release_orders"], ([ZONE], SLOT - 900 * 399)),
         "release_trades": await pages(db, clearing["release_trades"], ([ZONE], SLOT - 900 * 399)),
-        "locked": await pages(db, reads["locked"], (accounts[0],)),
+        "locked": await pages(db, reads["locked"], (CHAIN_ID, accounts[0])),
         "orders": await pages(db, reads["orders"], (accounts[0], None, None, None, None, 100)),
         "orders_of_slot": await pages(db, reads["orders"], (None, None, ZONE, SLOT - 900 * 399, None, 100)),
         "trades_of_slot": await pages(db, reads["trades"], (ZONE, SLOT - 900 * 399, None, None, 100)),

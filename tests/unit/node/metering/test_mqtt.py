@@ -1,6 +1,8 @@
 """The listener ends when it is told to, whatever the client makes of it."""
 
 import asyncio
+from contextlib import suppress
+from typing import cast
 
 import aiomqtt
 import pytest
@@ -32,3 +34,25 @@ async def test_listener__client_turns_the_cancellation_into_a_lost_connection__e
     done, _ = await asyncio.wait({running}, timeout=2)
     assert done and running.cancelled()
     assert sessions == ["127.0.0.1"]
+
+
+class KeepingClient:
+    """A broker's client that keeps a cancellation to itself when its answer comes at the same moment."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    async def subscribe(self, topic: str, qos: int) -> None:
+        self.asked.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(3_600)
+
+
+async def test_subscribing__client_keeps_the_cancellation_to_itself__ends() -> None:
+    listener = Listener("mqtt://127.0.0.1:1", Gateway(bytes(31) + b"\x07"), Inbox(size=1), SimulatedClock(0, 0, 1))
+    mqtt = KeepingClient()
+    subscribing = asyncio.create_task(listener._subscribe(cast(aiomqtt.Client, mqtt)))
+    await mqtt.asked.wait()
+    subscribing.cancel()
+    done, _ = await asyncio.wait({subscribing}, timeout=2)
+    assert done and subscribing.cancelled()
