@@ -17,6 +17,7 @@ from api.express import Express
 from api.intake import Intake
 from api.limits import Envelope
 from api.quota import Limited, Quota
+from api.recent import Recent
 from api.rest.routes import ROUTERS
 from api.web import pages
 from api.web.routes import PAGES
@@ -71,7 +72,9 @@ def cursor_secret(config: ApiConfig, box: Box | None) -> bytes:
 async def open_services(config: ApiConfig) -> AsyncIterator[Services]:
     """Opens what the routes need, for the life of the application."""
     async with AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(open_pool(config.node.indexer.database_url, size=20))
+        pool = await stack.enter_async_context(
+            open_pool(config.node.indexer.database_url, size=20, keeps_sessions=False)
+        )
         bus = Bus(config.node.redis_url)
         stack.push_async_callback(bus.close)
         cache = Cache(config.node.redis_url)
@@ -182,6 +185,7 @@ def create_app(config: ApiConfig) -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.add_middleware(Express)
+    app.add_middleware(Recent)
     app.add_middleware(Tagged)
     app.add_middleware(Limited, quota=quota)
     app.add_middleware(Envelope)

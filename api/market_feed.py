@@ -57,7 +57,9 @@ class MarketFeed:
                 )
             else:
                 _remember(self._moved, slot)
-        elif channel == "trades" or (channel == "auctions" and data.get("matched_wh", "0") != "0"):
+        elif channel == "trades" or (
+            channel == "auctions" and "session" not in data and data.get("matched_wh", "0") != "0"
+        ):
             _remember(self._traded, (int(data["zone"]), int(data["delivery_start"])))
 
     async def run(self, services: Services) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 from importlib.resources import files
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
@@ -61,11 +61,35 @@ async def connect(
     return connection
 
 
+if TYPE_CHECKING:
+    _Session: TypeAlias = asyncpg.Connection[asyncpg.Record]
+else:
+    _Session = asyncpg.Connection
+
+
+class _Plain(_Session):
+    """Goes back to its pool without a round trip; an open transaction is still rolled back."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
 @asynccontextmanager
-async def open_pool(database_url: str, *, size: int = 10) -> AsyncIterator[Pool]:
-    """A pool for the life of a process. JSONB columns are Python values."""
+async def open_pool(database_url: str, *, size: int = 10, keeps_sessions: bool = True) -> AsyncIterator[Pool]:
+    """A pool for the life of a process. JSONB columns are Python values.
+
+    Args:
+        keeps_sessions: False where nobody sets what outlives a transaction (session locks, listening): connections then
+            need no cleaning after each use.
+    """
     async with asyncpg.create_pool(
-        database_url, min_size=1, max_size=size, command_timeout=COMMAND_TIMEOUT_S, timeout=10, init=set_up
+        database_url,
+        min_size=1,
+        max_size=size,
+        command_timeout=COMMAND_TIMEOUT_S,
+        timeout=10,
+        init=set_up,
+        connection_class=_Session if keeps_sessions else _Plain,
     ) as pool:
         yield pool
 

@@ -12,9 +12,8 @@ from api.auth import Forbidden
 from api.deps import Admin, Documents, Reader, SignedIn, Site, Writer, admin, operates, public, signed_in
 from api.rest.accepted import Accepted
 from api.rest.fields import Address, Answer, Hash, Instant, Line, Natural, Request
-from api.rest.meta import AtBlock, Meta, Pinned, Stamp
+from api.rest.meta import AtBlock, IndexHead, Meta, Pinned, Stamp
 from api.rest.paging import Page, Wanted
-from indexer import read
 from node.assets import investing, papers, registry
 from node.assets.registry import Asset
 
@@ -173,6 +172,7 @@ async def holders(
     caller: SignedIn,
     db: Reader,
     site: Site,
+    head: IndexHead,
     meta: Pinned,
     block: AtBlock = None,
 ) -> CapTable:
@@ -181,7 +181,6 @@ async def holders(
     if not await may_see_inside(db, site.chain_id, found, caller.account, operates(caller)):
         raise Forbidden("the cap table is for the asset's owner and holders")
     items = []
-    head = await read.head(db, site.chain_id)
     at = None if meta is None or head is None or meta.block_number >= head.number else meta.block_number
     if found.token is not None:
         items = list(await investing.cap_table(db, site.chain_id, found.token, found.supply, at))

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from api.deps import Reader, SignedIn, Site, own
 from api.rest.fields import Address, Answer, Instant, Natural, Whole
-from api.rest.meta import Meta, Pinned
+from api.rest.meta import IndexHead, Meta, Pinned
 from indexer import history, read
 from indexer.db import Connection, queries
 from node.market import service
@@ -43,11 +43,12 @@ class Balances(Answer):
 
 
 @router.get("/v1/balances/{account}")
-async def balances(account: Address, caller: SignedIn, db: Reader, site: Site, meta: Pinned) -> Balances:
+async def balances(
+    account: Address, caller: SignedIn, db: Reader, site: Site, head: IndexHead, meta: Pinned
+) -> Balances:
     """One's own account, or any for operators. An account that never held anything is all zero."""
     own(caller, account)
     token = site.chain.deployment.address("PaymentToken")
-    head = await read.head(db, site.chain_id)
     if meta is not None and head is not None and meta.block_number < head.number:
         return await _earlier(db, site.chain_id, token, account, meta)
     vault = await read.balance(db, site.chain_id, account)

@@ -10,10 +10,11 @@ from api.deps import Reader, Services, Site, public
 from api.rest import ledger_events
 from api.rest.fields import Address, Answer, Hash, Instant, Natural, Whole
 from api.rest.ledger_events import LedgerEvent
-from api.rest.meta import Meta, Pinned, as_of
+from api.rest.meta import IndexHead, Meta, Pinned, as_of
 from api.rest.paging import Page, Wanted
-from indexer import history, read
+from indexer import history
 from indexer.db import Connection, queries
+from indexer.read import Head
 
 router = APIRouter(tags=["ledger"], dependencies=[Depends(public)])
 SQL = queries(__name__)
@@ -92,11 +93,12 @@ async def ledger_account(
     account: Address,
     db: Reader,
     site: Site,
+    head: IndexHead,
     meta: Pinned,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> LedgerAccount:
     """An account as the chain knows it; one that never did anything is all zero."""
-    row = await _account(db, site, account, meta)
+    row = await _account(db, site, account, head, meta)
     orders = await db.fetch(SQL["settled_orders"], site.chain_id, account, limit, as_of(meta))
     imbalances = await db.fetch(SQL["settled_imbalances"], site.chain_id, account, limit, as_of(meta))
     return LedgerAccount.model_validate(
@@ -110,8 +112,9 @@ async def ledger_account(
     )
 
 
-async def _account(db: Connection, site: Services, account: bytes, meta: Meta | None) -> Mapping[str, Any]:
-    head = await read.head(db, site.chain_id)
+async def _account(
+    db: Connection, site: Services, account: bytes, head: Head | None, meta: Meta | None
+) -> Mapping[str, Any]:
     if meta is None or head is None or meta.block_number >= head.number:
         return dict(await db.fetchrow(SQL["account"], site.chain_id, account) or {})
     vault = await history.balance_at(db, site.chain_id, account, meta.block_number)

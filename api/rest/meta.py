@@ -63,13 +63,24 @@ Finality = Literal["latest", "safe", "finalized"]
 PINS: Final = frozenset({"block", "finality"})
 
 
+async def _head(db: Reader, site: Site) -> Head | None:
+    return await read.head(db, site.chain_id)
+
+
+IndexHead = Annotated[Head | None, Depends(_head, scope="function")]
+"""Where the index stands in this request's snapshot; read once."""
+
+
 async def stamp(db: Any, site: Services, *, min_block: int | None = None) -> Meta | None:
     """The index's head in this snapshot; None before the first block.
 
     Raises:
         IndexBehind: it has not reached ``min_block``.
     """
-    head = await read.head(db, site.chain_id)
+    return _stamp(site, await read.head(db, site.chain_id), min_block)
+
+
+def _stamp(site: Services, head: Head | None, min_block: int | None) -> Meta | None:
     if min_block is not None and (head is None or head.number < min_block):
         raise IndexBehind(f"indexed up to block {head.number if head else 'none'}, not {min_block}")
     if head is None or head.time is None:
@@ -77,13 +88,12 @@ async def stamp(db: Any, site: Services, *, min_block: int | None = None) -> Met
     return _told(site, head, Block(head.number, head.hash, head.time))
 
 
-async def pinned(db: Any, site: Services, block: int | None, finality: Finality) -> Meta | None:
+async def _at(db: Any, site: Services, head: Head | None, block: int | None, finality: Finality) -> Meta | None:
     """The block that ``block`` or else ``finality`` names; None before the first block.
 
     Raises:
         IndexBehind, NotFinal, BlockNotKept.
     """
-    head = await read.head(db, site.chain_id)
     if head is None:
         if block is not None:
             raise IndexBehind(f"nothing is indexed, you ask for block {block}")
@@ -94,6 +104,8 @@ async def pinned(db: Any, site: Services, block: int | None, finality: Finality)
         raise IndexBehind(f"indexed up to block {head.number}, not {block}")
     if block is not None and block > level:
         raise NotFinal(f"{finality} is block {level}, not {block}")
+    if block is None and level == head.number and head.time is not None:
+        return _told(site, head, Block(head.number, head.hash, head.time))
     found = await history.block_at(db, site.chain_id, level if block is None else block)
     if found is None or (block is not None and found.number != block):
         nearest = "" if found is None else f"; the one kept before it is {found.number}"
@@ -128,22 +140,23 @@ AsFinal = Annotated[
 ]
 
 
-async def _meta(request: Request, db: Reader, site: Site, min_block: MinBlock = None) -> Meta | None:
+async def _meta(request: Request, head: IndexHead, site: Site, min_block: MinBlock = None) -> Meta | None:
     if asked := PINS & request.query_params.keys():
         raise HistoryUnavailable(f"{request.url.path} takes no {' and no '.join(sorted(asked))}")
-    return await stamp(db, site, min_block=min_block)
+    return _stamp(site, head, min_block)
 
 
 async def _pinned(
     request: Request,
     response: Response,
     db: Reader,
+    head: IndexHead,
     site: Site,
     min_block: MinBlock = None,
     block: AtBlock = None,
     finality: AsFinal = "latest",
 ) -> Meta | None:
-    meta = await pinned(db, site, block, finality)
+    meta = await _at(db, site, head, block, finality)
     if min_block is not None and (meta is None or meta.block_number < min_block):
         raise IndexBehind(f"this is as of block {meta.block_number if meta else 'none'}, not {min_block}")
     if block is not None and meta and meta.finality == "finalized" and request.url.path.startswith(PUBLIC):
@@ -151,8 +164,7 @@ async def _pinned(
     return meta
 
 
-async def _epoch(db: Reader, site: Site) -> int:
-    head = await read.head(db, site.chain_id)
+async def _epoch(head: IndexHead) -> int:
     return 0 if head is None else head.reorg_epoch
 
 

@@ -12,7 +12,7 @@ from api.deps import Reader, Site, public
 from api.rest import ledger, ledger_events, reconcile
 from api.rest import status as market_status
 from api.rest.fields import Address, Hash
-from api.rest.meta import Stamp
+from api.rest.meta import IndexHead, Stamp
 from api.rest.paging import Wanted
 from api.web.render import render
 from api.web.windows import newest
@@ -114,11 +114,13 @@ def _by_transaction(events: list[ledger_events.LedgerEvent]) -> list[tuple[bytes
 
 
 @router.get("/accounts/{account}")
-async def account_page(request: Request, account: Address, db: Reader, site: Site, meta: Stamp) -> HTMLResponse:
+async def account_page(
+    request: Request, account: Address, db: Reader, site: Site, head: IndexHead, meta: Stamp
+) -> HTMLResponse:
     """What the chain says of an account."""
     return render(
         "account.html",
         request,
         status=await market_status.status(db, site, meta),
-        account=await ledger.ledger_account(account, db, site, meta, SETTLED_SHOWN),
+        account=await ledger.ledger_account(account, db, site, head, meta, SETTLED_SHOWN),
     )

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 from api.deps import MaybeCaller, Reader, Site, public
 from api.rest import balances, markets, orders
 from api.rest import status as market_status
-from api.rest.meta import Stamp
+from api.rest.meta import IndexHead, Stamp
 from api.rest.order_fields import OrderAnswer
 from api.web.progress import STEPS, Progress, progress_of
 from api.web.render import render
@@ -28,6 +28,7 @@ async def trade_page(
     site: Site,
     meta: Stamp,
     caller: MaybeCaller,
+    head: IndexHead,
     zone: Annotated[int, Query(ge=1, lt=1 << 32)] = 1,
 ) -> HTMLResponse:
     """Order ticket, one's orders up to their finality, money and mandate."""
@@ -44,7 +45,7 @@ async def trade_page(
         zone=zone,
         zones=(await markets.markets(db, site, meta)).zones,
         slots=[slot for slot in slots if slot.state == "open"],
-        balances=await balances.balances(caller.account, caller, db, site, meta),
+        balances=await balances.balances(caller.account, caller, db, site, head, meta),
         orders=mine,
         steps=STEPS,
         progress=await _progress(db, site.chain_id, mine),

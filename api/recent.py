@@ -1,0 +1,116 @@
+"""Ledger answers that many ask for, told again while they still hold.
+
+What everybody may read of the mirrored chain depends on the question, on where the index stands, and (by
+``lag_seconds``) on the market's second. So an answer is kept with both and told again until either changes. Where the
+index stands is read after a question has come and before it is answered, once for all who ask at the same time: nobody
+is told what had ceased to hold when he asked.
+"""
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+import asyncpg
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.deps import Services
+from indexer import read
+from indexer.db import ACQUIRE_TIMEOUT_S
+from indexer.read import Head
+
+LARGEST: Final = 256 << 10
+MOST_BYTES: Final = 32 << 20
+PATHS: Final = re.compile(r"/v1/ledger/(blocks|events|accounts/[^/]+)")
+_NAMING: Final = frozenset({b"authorization", b"cookie", b"origin"})
+"""Who sends one of these may be told something else."""
+_AWAY: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+
+
+@dataclass(slots=True)
+class _Kept:
+    """Answers that hold while the index stands at ``head`` and the market's second lasts."""
+
+    head: Head
+    second: int
+    answers: dict[tuple[str, bytes], tuple[Message, Message]] = field(default_factory=dict)
+    size: int = 0
+
+    def keep(self, question: tuple[str, bytes], answer: tuple[Message, Message]) -> None:
+        size = len(answer[1].get("body", b"")) + len(question[1])
+        if self.size + size <= MOST_BYTES:
+            self.answers[question] = answer
+            self.size += size
+
+
+class Recent:
+    """Answers ``PATHS`` from what was answered before; other questions, and those of somebody, go on."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._kept: _Kept | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._next: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kept = await self._standing(scope["app"].state.services) if _is_public(scope) else None
+        if kept is None:
+            await self._app(scope, receive, send)
+            return
+        question = scope["path"], scope["query_string"]
+        answer = kept.answers.get(question)
+        if answer is None:
+            answer = await self._ask(scope, receive, send)
+            if answer is not None:
+                kept.keep(question, answer)
+            return
+        start, body = answer
+        await send({**start, "headers": list(start["headers"])})
+        await send(body)
+
+    async def _standing(self, services: Services) -> _Kept | None:
+        """What is kept for where the index stands and the clock is; None where nobody knows."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._read(services, self._reading))
+        await asyncio.shield(self._next)
+        second = int(services.clock.now_s())
+        if self._kept is not None and self._kept.second != second:
+            self._kept = _Kept(self._kept.head, second)
+        return self._kept
+
+    async def _read(self, services: Services, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait({before})
+        self._reading, self._next = self._next, None  # who comes from now on waits for the next
+        try:
+            async with services.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as db:
+                head = await read.head(db, services.chain_id)
+        except _AWAY:  # the route will meet it, too, and say so
+            head = None
+        if head is None:
+            self._kept = None
+        elif self._kept is None or self._kept.head != head:
+            self._kept = _Kept(head, int(services.clock.now_s()))
+
+    async def _ask(self, scope: Scope, receive: Receive, send: Send) -> tuple[Message, Message] | None:
+        """Passes the answer on; returns it where it can be told again."""
+        told: list[Message] = []
+
+        async def send_and_note(message: Message) -> None:
+            # Headers are added to on the way out.
+            told.append({**message, "headers": list(message["headers"])} if "headers" in message else message)
+            await send(message)
+
+        await self._app(scope, receive, send_and_note)
+        if len(told) != 2 or told[0]["status"] != 200 or len(told[1].get("body", b"")) > LARGEST:
+            return None
+        return told[0], told[1]
+
+
+def _is_public(scope: Scope) -> bool:
+    return (
+        scope["type"] == "http"
+        and scope["method"] == "GET"
+        and PATHS.fullmatch(scope["path"]) is not None
+        and not any(name in _NAMING for name, _ in scope["headers"])
+    )
