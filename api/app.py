@@ -183,6 +183,7 @@ def create_app(config: ApiConfig) -> FastAPI:
         openapi_url="/v1/openapi.json",
         responses=errors.RESPONSES,
         separate_input_output_schemas=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # asks for providers at every request
     )
     app.add_middleware(Express)
     app.add_middleware(Recent)

@@ -4,8 +4,11 @@ uvicorn's parser takes a request's head of any length, for any time. Bodies are 
 """
 
 import asyncio
+import gc
+import socket
 from typing import Any, Final
 
+from uvicorn import Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD_BYTES: Final = 64 << 10
@@ -14,6 +17,16 @@ FRAMING: Final = 8
 HEAD_S: Final = 20.0
 WHOLE_S: Final = 660.0
 """The longest upload, and a minute."""
+
+
+class SettledServer(Server):
+    """Never looks through again what was there when it had started: modules, routes and models live as long as it does,
+    and a search for garbage among them holds every request up."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        gc.collect()
+        gc.freeze()
 
 
 class BoundedHttp(HttpToolsProtocol):

@@ -164,7 +164,8 @@ async def _on_gridtrace_error(request: Request, error: Exception) -> Response:
     if status < 500:
         return problem(request, status, error.code, str(error))
     # What is wrong inside is for our log, not for the caller.
-    logger.error("trace_id=%s code=%s %s", _trace_id(request), error.code, error)
+    level = logging.WARNING if error.retryable else logging.ERROR
+    logger.log(level, "trace_id=%s code=%s %s", _trace_id(request), error.code, error)
     if status == 503:
         return problem(request, status, Unavailable.code, str(Unavailable()))
     return problem(request, status, "internal", INTERNAL)

@@ -10,14 +10,14 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -59,7 +59,11 @@ def cost(path: str) -> int:
 
 def client_of(scope: Scope) -> str:
     """Who asks: an IPv4 address, or the /64 network that one household or host has of IPv6."""
-    host = (scope.get("client") or ("",))[0]
+    return _network_of((scope.get("client") or ("",))[0])
+
+
+@lru_cache(MOST_CLIENTS)
+def _network_of(host: str) -> str:
     try:
         address = ip_address(host)
     except ValueError:
@@ -82,6 +86,7 @@ class Quota:
 
     def __init__(self, redis_url: str, per_window: int, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self.per_window = per_window
+        self._policy = b"ratelimit-policy", b'"client";q=%d;w=%d' % (per_window, WINDOW_S)
         self._monotonic_s = monotonic_s
         self._redis: Any = Redis.from_url(
             redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S
@@ -121,13 +126,10 @@ class Quota:
         purse.tokens = min(self.per_window, purse.tokens + refilled)
         purse.filled_s, purse.rest = now_s, 0
 
-    def headers(self, left: int, tokens: int) -> Mapping[str, str]:
-        """Where the client stands."""
+    def headers(self, left: int, tokens: int) -> tuple[tuple[bytes, bytes], ...]:
+        """Where the client stands, as ASGI has headers."""
         wait_s = -(-max(0, tokens - left) * WINDOW_S // self.per_window)
-        return {
-            "RateLimit-Policy": f'"client";q={self.per_window};w={WINDOW_S}',
-            "RateLimit": f'"client";r={left};t={wait_s or WINDOW_S}',
-        }
+        return self._policy, (b"ratelimit", b'"client";r=%d;t=%d' % (left, wait_s or WINDOW_S))
 
     async def close(self) -> None:
         """Gives the connections back."""
@@ -152,7 +154,7 @@ class Limited:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(headers)
+                message["headers"] = [*message.get("headers", ()), *headers]
             await send(message)
 
         if granted:

@@ -32,14 +32,14 @@ def serve() -> None:
     import uvicorn
 
     from api.app import create_app
-    from api.bounded_http import BoundedHttp
+    from api.bounded_http import BoundedHttp, SettledServer
     from api.config import ApiConfig
 
     config = ApiConfig.from_environment(os.environ)
     set_up_logging()
     place = bound(config.host, config.port)
     asyncio.run(database_answers(config.node.indexer.database_url))
-    server = uvicorn.Server(
+    server = SettledServer(
         uvicorn.Config(
             create_app(config),
             host=config.host,

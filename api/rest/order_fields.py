@@ -133,10 +133,9 @@ def order_answer(row: Mapping[str, Any]) -> OrderAnswer:
 
 def entered_answer(body: NewOrder, entry: BookOrder, accepted: Accepted) -> OrderAnswer:
     """The order as it has just entered the book."""
-    sent = {name: getattr(body, name) for name in NewOrder.model_fields}
     # What was checked on its way in needs no second look.
     return OrderAnswer.model_construct(
-        **sent,
+        **body.__dict__,
         order_id=entry.digest,
         sequence=accepted.sequence,
         status=accepted.status,

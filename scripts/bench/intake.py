@@ -38,8 +38,10 @@ EXCHANGE: Final = b"\xe0" * 20
 MARKET_TIME: Final = 1_800_000_000
 SLOTS: Final = tuple(MARKET_TIME + 900 * number for number in range(1, 5))
 CLIENTS: Final = 2
-CONNECTIONS: Final = 16
+CONNECTIONS: Final = 64
 CHECKS: Final = 2_000
+WARMING: Final = 10
+"""The first tenth of the answers is not timed: statements are planned in it, and pools filled."""
 TICKS_A_SECOND: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -141,7 +143,8 @@ def measure(
         start_at = time.time() + 3 + per_client / 4_000  # signing takes its time
         loads = [
             Load(
-                "127.0.0.1", port, EXCHANGE, CHAIN_ID, 1 + client * traders, traders, SLOTS, per_client, CONNECTIONS,
+                "127.0.0.1", port, EXCHANGE, CHAIN_ID, 1 + client * traders, traders, SLOTS, per_client,
+                max(1, CONNECTIONS // per_request * 8) if per_request > 1 else CONNECTIONS,
                 per_second / CLIENTS, per_request, start_at,
             )
             for client in range(CLIENTS)
@@ -174,7 +177,7 @@ def _row(
     postgres_s: float,
 ) -> dict[str, Any]:
     statuses = sum((part.statuses for part in seen), Counter[int]())
-    latencies = [latency for part in seen for latency in part.latencies_ms]
+    latencies = [latency for part in seen for latency in part.latencies_ms[len(part.latencies_ms) // WARMING :]]
     cuts = statistics.quantiles(latencies, n=1_000)
     acknowledged = statuses[201] + statuses[200] * per_request
     if stored != acknowledged:
