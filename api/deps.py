@@ -14,6 +14,7 @@ from api.config import ApiConfig
 from api.graphql.execute import Schemas
 from api.intake import Intake
 from api.limits import Turns
+from api.open_books import OpenBooks
 from contracts.typed_data import parse_address
 from indexer.clock import Clock
 from indexer.db import ACQUIRE_TIMEOUT_S, Connection, Pool, transaction
@@ -76,6 +77,8 @@ class Services:
     """The GraphQL schema of the mirror's tables."""
     proofs: Turns = field(default_factory=lambda: Turns(AT_ONCE, WAITING))
     """Each proof fetches a whole block's receipts from the chain's node."""
+    open_books: OpenBooks = field(default_factory=OpenBooks)
+    """What was told of them."""
     questions: Turns = field(default_factory=lambda: Turns(AT_ONCE, WAITING))
     """Of GraphQL; each holds a connection and may take seconds."""
     nonces: Turns = field(default_factory=lambda: Turns(CHAIN_AT_ONCE, WAITING))
@@ -184,16 +187,6 @@ async def snapshot(site: Services, caller: Caller | None = None) -> AsyncIterato
         db.transaction(isolation="repeatable_read", readonly=True),
     ):
         await _act(db, site, caller)
-        yield db
-
-
-@asynccontextmanager
-async def whole(site: Services) -> AsyncIterator[Connection]:
-    """One state of everybody's rows: only for what is told of all of them together, as prices and sums are."""
-    async with (
-        site.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as db,
-        db.transaction(isolation="repeatable_read", readonly=True),
-    ):
         yield db
 
 

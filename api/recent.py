@@ -6,15 +6,16 @@ index stands is read after a question has come and before it is answered, once f
 is told what had ceased to hold when he asked.
 """
 
-import asyncio
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import asyncpg
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.deps import Services
+from api.joined import Joined
 from indexer import read
 from indexer.db import ACQUIRE_TIMEOUT_S
 from indexer.read import Head
@@ -49,8 +50,7 @@ class Recent:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._kept: _Kept | None = None
-        self._reading: asyncio.Task[None] | None = None
-        self._next: asyncio.Task[None] | None = None
+        self._heads = Joined[None, Head | None]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kept = await self._standing(scope["app"].state.services) if _is_public(scope) else None
@@ -70,27 +70,12 @@ class Recent:
 
     async def _standing(self, services: Services) -> _Kept | None:
         """What is kept for where the index stands and the clock is; None where nobody knows."""
-        if self._next is None:
-            self._next = asyncio.create_task(self._read(services, self._reading))
-        await asyncio.shield(self._next)
-        second = int(services.clock.now_s())
-        if self._kept is not None and self._kept.second != second:
-            self._kept = _Kept(self._kept.head, second)
-        return self._kept
-
-    async def _read(self, services: Services, before: asyncio.Task[None] | None) -> None:
-        if before is not None:
-            await asyncio.wait({before})
-        self._reading, self._next = self._next, None  # who comes from now on waits for the next
-        try:
-            async with services.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as db:
-                head = await read.head(db, services.chain_id)
-        except _AWAY:  # the route will meet it, too, and say so
-            head = None
+        head, second = await self._heads.get(None, partial(_head, services)), int(services.clock.now_s())
         if head is None:
-            self._kept = None
-        elif self._kept is None or self._kept.head != head:
-            self._kept = _Kept(head, int(services.clock.now_s()))
+            return None
+        if self._kept is None or (self._kept.head, self._kept.second) != (head, second):
+            self._kept = _Kept(head, second)
+        return self._kept
 
     async def _ask(self, scope: Scope, receive: Receive, send: Send) -> tuple[Message, Message] | None:
         """Passes the answer on; returns it where it can be told again."""
@@ -105,6 +90,14 @@ class Recent:
         if len(told) != 2 or told[0]["status"] != 200 or len(told[1].get("body", b"")) > LARGEST:
             return None
         return told[0], told[1]
+
+
+async def _head(services: Services) -> Head | None:
+    try:
+        async with services.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as db:
+            return await read.head(db, services.chain_id)
+    except _AWAY:  # the route will meet it, too, and say so
+        return None
 
 
 def _is_public(scope: Scope) -> bool:

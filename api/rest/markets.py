@@ -1,14 +1,14 @@
 """The market: zones and rules, delivery slots, books once published, trades, auctions."""
 
 from dataclasses import asdict
-from datetime import timedelta
-from typing import Annotated
+from datetime import datetime, timedelta
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 
-from api.deps import Reader, Site, public, whole
+from api.deps import Reader, Services, Site, public, snapshot
 from api.rest.fields import Address, Answer, Hash, Instant, Natural, Octets, Second, Whole, ZoneNumber, seconds
-from api.rest.meta import Meta, Stamp
+from api.rest.meta import Meta, MinBlock, Stamp, stamp, unpinned
 from api.rest.order_fields import OrderAnswer, order_answer
 from api.rest.paging import MAX_LIMIT, Page, Wanted
 from api.rest.slots import Slot, slot_of
@@ -16,7 +16,7 @@ from api.rest.status import Rules, rules_of
 from indexer.db import queries
 from node.errors import NotFound
 from node.market import agreement, depth, indicative, service
-from node.market.area import alone, area_of
+from node.market.area import Area, alone, area_of
 
 router = APIRouter(tags=["markets"], dependencies=[Depends(public)])
 SQL = queries(__name__)
@@ -181,29 +181,46 @@ async def slot(zone: ZoneNumber, delivery_start: Second, db: Reader, site: Site)
     return slot_of(rows[0], rules, site.clock.now())
 
 
-@router.get("/v1/markets/{zone}/book")
+@router.get("/v1/markets/{zone}/book", response_model=Book)
 async def book(
-    zone: ZoneNumber, delivery_start: Annotated[Second, Query()], db: Reader, site: Site, meta: Stamp
-) -> Book:
+    zone: ZoneNumber,
+    delivery_start: Annotated[Second, Query()],
+    site: Site,
+    _: Annotated[None, Depends(unpinned)],
+    min_block: MinBlock = None,
+) -> Response:
     """Before the gate closes only how many orders there are; after it, all of them."""
-    rules = site.config.node.market
-    gate = delivery_start - timedelta(seconds=rules.gate_lead_s)
-    is_open, is_continuous = site.clock.now() < gate, rules.trading == "continuous"
+
+    async def told() -> bytes:
+        async with snapshot(site) as db:
+            found = await book_of(zone, delivery_start, db, site, await stamp(db, site, min_block=min_block))
+        return found.model_dump_json().encode()
+
+    if min_block is not None or not _is_shown(site, delivery_start):
+        return Response(await told(), media_type="application/json")
+    area, slot = _area(site, zone).name, (zone, delivery_start)
+    answer = await site.open_books.told(site.pool, site.chain_id, area, slot, site.clock.now_s, told)
+    return Response(answer, media_type="application/json")
+
+
+async def book_of(zone: int, delivery_start: datetime, db: Any, site: Services, meta: Meta | None) -> Book:
+    """The book of a zone's slot, as the caller of ``db`` may see it."""
+    gate = _gate(site, delivery_start)
+    is_open, is_shown = site.clock.now() < gate, _is_shown(site, delivery_start)
     rows = [] if is_open else await db.fetch(SQL["book"], zone, delivery_start)
     auction = None if is_open else await db.fetchrow(SQL["published"], zone, delivery_start)
-    area = area_of(site.areas, zone) or alone(zone, rules.grid_fee_per_kwh)
+    area = _area(site, zone)
     shown = told = None
-    if is_continuous and is_open:
+    if is_shown:
         await agreement.require(db, site.areas)
         shown = await depth.snapshot(db, area, seconds(delivery_start))
-        async with whole(site) as everybodys:
-            told = await indicative.indication(everybodys, area, seconds(delivery_start))
+        told = await indicative.indication(db, area, seconds(delivery_start))
     return Book(
         meta=meta,
         zone=zone,
         delivery_start=delivery_start,
         gate_closes_at=gate,
-        sealed=is_open and not is_continuous,
+        sealed=is_open and not is_shown,
         area=area.name,
         revision=None if shown is None else shown.revision,
         bids=_levels(shown, zone, "buy"),
@@ -217,20 +234,29 @@ async def book(
     )
 
 
+def _gate(site: Services, delivery_start: datetime) -> datetime:
+    return delivery_start - timedelta(seconds=site.config.node.market.gate_lead_s)
+
+
+def _is_shown(site: Services, delivery_start: datetime) -> bool:
+    """Whether the slot's book is open to see while it trades."""
+    return site.config.node.market.trading == "continuous" and site.clock.now() < _gate(site, delivery_start)
+
+
+def _area(site: Services, zone: int) -> Area:
+    return area_of(site.areas, zone) or alone(zone, site.config.node.market.grid_fee_per_kwh)
+
+
 @router.get("/v1/markets/{zone}/indicative")
 async def indicative_price(
     zone: ZoneNumber, delivery_start: Annotated[Second, Query()], db: Reader, site: Site, meta: Stamp
 ) -> Indication:
     """Indicative price and volume of the closing auction, while the book is open; not found where books are sealed,
     and after the gate."""
-    rules = site.config.node.market
-    is_open = site.clock.now() < delivery_start - timedelta(seconds=rules.gate_lead_s)
-    if rules.trading != "continuous" or not is_open:
+    if not _is_shown(site, delivery_start):
         raise NotFound("only an open book has an indicative price")
     await agreement.require(db, site.areas)
-    area = area_of(site.areas, zone) or alone(zone, rules.grid_fee_per_kwh)
-    async with whole(site) as everybodys:
-        found = await indicative.indication(everybodys, area, seconds(delivery_start))
+    found = await indicative.indication(db, _area(site, zone), seconds(delivery_start))
     zones = [Indicative.model_validate(asdict(row)) for row in found.zones]
     return Indication(meta=meta, area=found.area, delivery_start=delivery_start, revision=found.revision, zones=zones)
 

@@ -140,9 +140,15 @@ AsFinal = Annotated[
 ]
 
 
-async def _meta(request: Request, head: IndexHead, site: Site, min_block: MinBlock = None) -> Meta | None:
+async def unpinned(request: Request) -> None:
+    """Raises HistoryUnavailable for who asks how something was that is only known as it is."""
     if asked := PINS & request.query_params.keys():
         raise HistoryUnavailable(f"{request.url.path} takes no {' and no '.join(sorted(asked))}")
+
+
+async def _meta(
+    _: Annotated[None, Depends(unpinned)], head: IndexHead, site: Site, min_block: MinBlock = None
+) -> Meta | None:
     return _stamp(site, head, min_block)
 
 

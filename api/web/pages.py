@@ -64,7 +64,7 @@ async def overview(
         usual=await usual_prices(db, zone, [line.delivery_start for line in takes_orders]),
         least_days=LEAST_DAYS,
         shown=shown,
-        book=None if shown is None else await markets.book(zone, shown.delivery_start, db, site, meta),
+        book=None if shown is None else await markets.book_of(zone, shown.delivery_start, db, site, meta),
         auctions=auctions,
         last=await _last_curve(zone, db, site, meta, auctions),
         trades=(await markets.trades(zone, db, meta, newest(TRADES_SHOWN), None)).items,
@@ -88,7 +88,7 @@ async def _last_curve(
     if last is None:
         return None
     line = await markets.slot(zone, last.delivery_start, db, site)
-    curve = _curve(await markets.book(zone, last.delivery_start, db, site, meta), line, last.grid_fee_per_kwh)
+    curve = _curve(await markets.book_of(zone, last.delivery_start, db, site, meta), line, last.grid_fee_per_kwh)
     return None if curve is None else (line, curve)
 
 
@@ -97,7 +97,7 @@ async def slot(
     request: Request, zone: ZoneNumber, delivery_start: Second, db: Reader, site: Site, meta: Stamp
 ) -> HTMLResponse:
     """One delivery slot from its book to the ledger."""
-    book = await markets.book(zone, delivery_start, db, site, meta)
+    book = await markets.book_of(zone, delivery_start, db, site, meta)
     line = await markets.slot(zone, delivery_start, db, site)
     trades: Page[markets.Trade] = await markets.trades(zone, db, meta, newest(500), delivery_start)
     return render(

@@ -63,7 +63,7 @@ async def test_answer__second_has_passed__says_how_old_it_is(market: Market) -> 
 
 async def test_answer__somebody_asks__is_his_own(market: Market) -> None:
     async with market.client(ALICE_KEY) as client:
-        token = await client.sign_in()
+        token = (await client.sign_in()).session_token
     async with market.http() as http, market.http(token) as hers:
         await changed(market, 7)
         assert gas_used(await http.get(BLOCKS)) == 7
