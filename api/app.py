@@ -73,7 +73,7 @@ async def open_services(config: ApiConfig) -> AsyncIterator[Services]:
     """Opens what the routes need, for the life of the application."""
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
-            open_pool(config.node.indexer.database_url, size=20, keeps_sessions=False)
+            open_pool(config.node.indexer.database_url, size=12, ready=4, keeps_sessions=False)
         )
         bus = Bus(config.node.redis_url)
         stack.push_async_callback(bus.close)
@@ -186,8 +186,8 @@ def create_app(config: ApiConfig) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},  # asks for providers at every request
     )
     app.add_middleware(Express)
-    app.add_middleware(Recent)
     app.add_middleware(Tagged)
+    app.add_middleware(Recent)
     app.add_middleware(Limited, quota=quota)
     app.add_middleware(Envelope)
     errors.install(app, pages.error_page)

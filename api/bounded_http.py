@@ -15,6 +15,9 @@ MAX_HEAD_BYTES: Final = 64 << 10
 FRAMING: Final = 8
 """Bytes around each byte of a body that comes in pieces, at most."""
 HEAD_S: Final = 20.0
+GARBAGE_SEARCHES: Final = 10_000, 20, 100
+"""Objects made until the young ones are searched for cycles, such searches until the older ones are, and until all are:
+all of a thousand listeners take a quarter of a second, in which nobody is answered."""
 WHOLE_S: Final = 660.0
 """The longest upload, and a minute."""
 
@@ -27,6 +30,7 @@ class SettledServer(Server):
         await super().startup(sockets)
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*GARBAGE_SEARCHES)
 
 
 class BoundedHttp(HttpToolsProtocol):

@@ -4,7 +4,7 @@ import hashlib
 import re
 from typing import Final
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST: Final = 1 << 20
@@ -61,13 +61,18 @@ def _is_document(start: Message) -> bool:
 
 
 async def _answer(scope: Scope, start: Message, body: Message, send: Send) -> None:
-    headers = MutableHeaders(raw=list(start["headers"]))
-    headers["ETag"] = tag = tag_of(body.get("body", b""))
-    wanted = Headers(scope=scope).get("if-none-match")
-    if wanted is None or not matches(wanted, tag):
-        await send({**start, "headers": headers.raw})
+    tag = tag_of(body.get("body", b"")).encode()
+    await tell(scope, {**start, "headers": [*start["headers"], (b"etag", tag)]}, body, send)
+
+
+async def tell(scope: Scope, start: Message, body: Message, send: Send) -> None:
+    """Sends a whole answer that has an ETag, or 304 to who has it already."""
+    wanted = next((value for name, value in scope["headers"] if name == b"if-none-match"), None)
+    tag = next(value for name, value in start["headers"] if name == b"etag")
+    if wanted is None or not matches(wanted.decode("latin-1"), tag.decode()):
+        await send(start)
         await send(body)
         return
-    kept = [(name, value) for name, value in headers.raw if name.decode("latin-1") in KEPT]
+    kept = [(name, value) for name, value in start["headers"] if name.decode("latin-1") in KEPT]
     await send({**start, "status": 304, "headers": kept})
     await send({"type": "http.response.body", "body": b""})

@@ -1,9 +1,10 @@
-"""The way to the busiest route past the router: what it costs to find and call a route is more than entering an order.
+"""The way to the busiest routes past the router: what it costs to find and call a route is more than what these do.
 
-The route is still declared where it belongs, for the OpenAPI document and for whoever asks who may call what; here only
-its function is called, and its errors are answered by the same handlers.
+The routes are still declared where they belong, for the OpenAPI document and for whoever asks who may call what; here
+only their functions are called, and their errors are answered by the same handlers.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -12,31 +13,50 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.deps import Services
+from api.rest.balances import own_balances
 from api.rest.orders import post_order
+from contracts.typed_data import BadAddress, parse_address
 
-ROUTE: Final = ("POST", "/v1/orders")
+_BALANCES: Final = re.compile(r"/v1/balances/(0x[0-9a-fA-F]{40})")
 
 
 class Express:
-    """Calls the function of ``POST /v1/orders`` at once, and hands everything else on."""
+    """Calls the functions of ``POST /v1/orders`` and of ``GET /v1/balances/{account}`` without parameters at once, and
+    hands everything else on."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or (scope["method"], scope["path"]) != ROUTE:
+        work = _short(scope) if scope["type"] == "http" else None
+        if work is None:
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
-        services: Services = request.app.state.services
         try:
-            response = await post_order(request, services)
+            response = await work(request, request.app.state.services)
         except Exception as error:
             answer = _handler(request, error)
             if answer is None:
                 raise
             response = await answer(request, error)
         await response(scope, receive, send)
+
+
+Work = Callable[[Request, Services], Awaitable[Response]]
+
+
+def _short(scope: Scope) -> Work | None:
+    method, path = scope["method"], scope["path"]
+    if method == "POST" and path == "/v1/orders":
+        return post_order
+    if method == "GET" and not scope["query_string"] and (found := _BALANCES.fullmatch(path)):
+        try:
+            account = parse_address(found[1])
+        except BadAddress:  # the long way tells which field it is
+            return None
+        return lambda request, services: own_balances(request, services, account)
+    return None
 
 
 def _handler(request: Request, error: Exception) -> Callable[[Request, Exception], Awaitable[Response]] | None:

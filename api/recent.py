@@ -15,6 +15,7 @@ import asyncpg
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.deps import Services
+from api.etag import tell
 from api.joined import Joined
 from indexer import read
 from indexer.db import ACQUIRE_TIMEOUT_S
@@ -65,8 +66,7 @@ class Recent:
                 kept.keep(question, answer)
             return
         start, body = answer
-        await send({**start, "headers": list(start["headers"])})
-        await send(body)
+        await tell(scope, {**start}, body, send)  # headers are added to on the way out
 
     async def _standing(self, services: Services) -> _Kept | None:
         """What is kept for where the index stands and the clock is; None where nobody knows."""
@@ -82,7 +82,6 @@ class Recent:
         told: list[Message] = []
 
         async def send_and_note(message: Message) -> None:
-            # Headers are added to on the way out.
             told.append({**message, "headers": list(message["headers"])} if "headers" in message else message)
             await send(message)
 

@@ -75,16 +75,20 @@ class _Plain(_Session):
 
 
 @asynccontextmanager
-async def open_pool(database_url: str, *, size: int = 10, keeps_sessions: bool = True) -> AsyncIterator[Pool]:
+async def open_pool(
+    database_url: str, *, size: int = 10, ready: int = 1, keeps_sessions: bool = True
+) -> AsyncIterator[Pool]:
     """A pool for the life of a process. JSONB columns are Python values.
 
     Args:
+        size: connections at most.
+        ready: connections that are made before anybody asks.
         keeps_sessions: False where nobody sets what outlives a transaction (session locks, listening): connections then
             need no cleaning after each use.
     """
     async with asyncpg.create_pool(
         database_url,
-        min_size=1,
+        min_size=ready,
         max_size=size,
         command_timeout=COMMAND_TIMEOUT_S,
         timeout=10,

@@ -2,14 +2,14 @@
 
 from dataclasses import asdict
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
+from starlette.requests import HTTPConnection
 
-from api.deps import Reader, SignedIn, Site, own
+from api.deps import Reader, Services, SignedIn, Site, authenticated, own, signed_in, snapshot
 from api.rest.fields import Address, Answer, Instant, Natural, Whole
-from api.rest.meta import IndexHead, Meta, Pinned
-from indexer import history, read
+from api.rest.meta import IndexHead, Meta, Pinned, stamp
+from indexer import history
 from indexer.db import Connection, queries
-from node.market import service
 
 router = APIRouter(tags=["money"])
 SQL = queries(__name__)
@@ -48,23 +48,32 @@ async def balances(
 ) -> Balances:
     """One's own account, or any for operators. An account that never held anything is all zero."""
     own(caller, account)
-    token = site.chain.deployment.address("PaymentToken")
     if meta is not None and head is not None and meta.block_number < head.number:
-        return await _earlier(db, site.chain_id, token, account, meta)
-    vault = await read.balance(db, site.chain_id, account)
-    locked = await service.locked_cash(db, site.chain_id, account)
-    mandate = await db.fetchrow(SQL["mandate"], site.chain_id, account)
-    return Balances.model_validate(
-        {
-            **asdict(vault),
-            "meta": meta,
-            "account": account,
-            "locked": locked,
-            "available": vault.cash - locked,
-            "wallet_cash": await read.token_balance(db, site.chain_id, token, account),
-            "mandate": None if mandate is None else dict(mandate),
-        }
-    )
+        return await _earlier(db, site.chain_id, _token(site), account, meta)
+    return await _now(db, site, account, meta)
+
+
+async def own_balances(request: HTTPConnection, site: Services, account: bytes) -> Response:
+    """The same answer as of now, for who asks for nothing but it."""
+    caller = await signed_in(await authenticated(request, site))
+    own(caller, account)
+    async with snapshot(site, caller) as db:
+        answer = await _now(db, site, account, await stamp(db, site))
+    return Response(answer.model_dump_json(), media_type="application/json")
+
+
+def _token(site: Services) -> bytes:
+    return site.chain.deployment.address("PaymentToken")
+
+
+async def _now(db: Connection, site: Services, account: bytes, meta: Meta | None) -> Balances:
+    # Asked five hundred times a second: one statement, not one of each module.
+    row = await db.fetchrow(SQL["now"], site.chain_id, account, _token(site))
+    assert row is not None
+    mandate = None if row["budget"] is None else dict(row)
+    available = row["cash"] - row["locked"]
+    told = {"meta": meta, "account": account, "nonce": row["vault_nonce"], "available": available, "mandate": mandate}
+    return Balances.model_validate({**row, **told})
 
 
 async def _earlier(db: Connection, chain_id: int, token: bytes, account: bytes, meta: Meta) -> Balances:
