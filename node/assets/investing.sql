@@ -44,21 +44,21 @@ with moves as materialized (
     select emitter, block_number, log_index, -value from blockchain.fact_asset_token_transfer
     where chain_id = $1 and "from" = $2
 ), mine as materialized (
-    select token, sum(delta) as fractions from moves group by token
+    select token, sum(delta) as fractions, row_number() over () as number from moves group by token
 ), line as (
-    -- Each event with the revenue of one fraction up to it, and in all: that only grows.
-    select token, delta, coalesce(max(rate) over (partition by token), 0)
-        - coalesce(max(rate) over (partition by token order by block_number, log_index), 0) as since
+    -- Each event with the revenue of one fraction up to it: that only grows. Numbers are sorted faster than addresses.
+    select number, delta, rate, max(rate) over (partition by number order by block_number, log_index) as before
     from (
-        select token, block_number, log_index, delta, null::numeric as rate from moves
+        select mine.number, block_number, log_index, delta, null::numeric as rate from moves join mine using (token)
         union all
-        select d.emitter, d.block_number, d.log_index, null, d.revenue_per_fraction
+        select mine.number, d.block_number, d.log_index, null, d.revenue_per_fraction
         from blockchain.fact_asset_token_revenue_deposited d join mine on mine.token = d.emitter
         where d.chain_id = $1
     ) events
 ), earned as (
-    -- In units of 2^-60: what came after he had the fractions, less what came after he had given them away.
-    select token, sum(delta * since) as units from line where delta is not null group by token
+    -- In units of 2^-60: of what he has now all revenue there was, less what came before each fraction was his.
+    select number, coalesce(max(rate), 0) * sum(delta) - coalesce(sum(delta * before), 0) as units
+    from line group by number
 ), claims as (
     select emitter as token, sum(amount) as amount from blockchain.fact_asset_token_revenue_claimed
     where chain_id = $1 and account = $2 group by emitter
@@ -78,7 +78,7 @@ select a.id as asset_id, t.token, a.name, t.symbol, mine.fractions, t.supply, co
 from mine
 join blockchain.asset_tokens t on t.chain_id = $1 and t.token = mine.token
 join assets.assets a on a.token_id = t.asset_id
-left join earned on earned.token = mine.token
+left join earned on earned.number = mine.number
 left join claims on claims.token = mine.token
 left join forced on forced.token = mine.token
 left join bought on bought.token = mine.token
