@@ -1,12 +1,8 @@
 """The GraphQL schema of the mirror: a field for each table, with filters, pages by key, and the block it is of."""
 
 import asyncio
-import base64
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final
 
 import asyncpg
@@ -30,6 +26,7 @@ from graphql.language import FieldNode
 
 from api.graphql import scalars
 from api.graphql.bounds import TOO_LARGE
+from api.graphql.cursors import Seal
 from api.graphql.relations import Kind, Relation
 from api.graphql.statements import TooMuch, Unfit, select
 from indexer import read
@@ -48,6 +45,8 @@ class Asked:
 
     db: Connection
     chain_id: int
+    secret: bytes = field(repr=False)
+    """Signs the cursors."""
     rows_left: int = MOST_ROWS
     values_left: int = MOST_VALUES
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -161,7 +160,8 @@ async def _page(relation: Relation, info: GraphQLResolveInfo[Asked], arguments: 
     if asked.rows_left < 0 or asked.values_left < 0:
         most = f"{MOST_ROWS} rows and {MOST_VALUES} values"
         raise GraphQLError(f"one question asks for at most {most} in all", extensions=TOO_LARGE)
-    after = None if arguments.get("after") is None else _opened(relation, arguments["after"])
+    seal = Seal(asked.secret, relation, arguments.get("where"), arguments["order"])
+    after = None if arguments.get("after") is None else seal.open(arguments["after"])
     try:
         text, values = select(
             relation,
@@ -178,7 +178,7 @@ async def _page(relation: Relation, info: GraphQLResolveInfo[Asked], arguments: 
         raise GraphQLError(str(error), extensions={"code": "field-invalid"}) from error
     rows = await _fetched(asked, text, values)
     kept = rows[:limit]
-    cursor = _closed(relation, kept[-1]) if kept else None
+    cursor = seal.close(kept[-1]) if kept else None
     return {"items": kept, "pageInfo": {"hasNextPage": len(rows) > limit, "endCursor": cursor}}
 
 
@@ -213,41 +213,3 @@ def _asked_for(info: GraphQLResolveInfo[Asked]) -> list[str]:
     for node in info.field_nodes:
         walk(getattr(node.selection_set, "selections", None), 0)
     return found
-
-
-def _closed(relation: Relation, row: Any) -> str:
-    """A cursor: the key of a row."""
-    values = [_text(row[column.name]) for column in relation.key]
-    return base64.urlsafe_b64encode(json.dumps([relation.table, *values]).encode()).decode().rstrip("=")
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bytes):
-        return "0x" + value.hex()
-    if isinstance(value, Decimal):
-        return str(int(value))
-    return value.isoformat() if isinstance(value, datetime) else str(value)
-
-
-def _opened(relation: Relation, cursor: str) -> list[Any]:
-    try:
-        table, *values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if table != relation.table or len(values) != len(relation.key):
-            raise ValueError(table)
-        return [_value(column.kind, text) for column, text in zip(relation.key, values, strict=True)]
-    except (ValueError, TypeError, RecursionError) as error:
-        raise GraphQLError("the cursor is not of this list", extensions={"code": "cursor-invalid"}) from error
-
-
-def _value(kind: Kind, text: Any) -> Any:
-    if not isinstance(text, str):
-        raise ValueError(f"{text!r} is not text")
-    match kind:
-        case Kind.BYTES | Kind.ADDRESS:
-            return bytes.fromhex(text[2:])
-        case Kind.TIME:
-            return datetime.fromisoformat(text)
-        case Kind.INTEGER | Kind.BIG:
-            return scalars.big(text)
-        case _:
-            return text

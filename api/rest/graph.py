@@ -37,5 +37,5 @@ async def graphql(body: Question, site: Site) -> GraphAnswer:
     async with site.questions.turn(), snapshot(site) as db:
         await db.execute(f"set local statement_timeout = {STATEMENT_TIMEOUT_MS}")
         schema = await site.graph.current(db)
-        asked = Asked(db, site.chain_id)
+        asked = Asked(db, site.chain_id, site.cursor_secret)
         return GraphAnswer(**await answer(schema, asked, body.query, body.variables, body.operationName))
