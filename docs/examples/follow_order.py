@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from eth_account import Account
 from eth_account.messages import encode_defunct, encode_typed_data
+from eth_account.signers.local import LocalAccount
 from gridtrace_client import AuthenticatedClient, Client
 from gridtrace_client.api.auth import nonce, verify
 from gridtrace_client.api.contracts import contracts
@@ -33,7 +34,7 @@ def told(answer: T | Problem | None) -> T:
     return answer
 
 
-def sign_in(url: str, account: Account) -> AuthenticatedClient:
+def sign_in(url: str, account: LocalAccount) -> AuthenticatedClient:
     client = Client(base_url=url)  # keeps the cookie that the nonce is bound to
     asked = told(nonce.sync(client=client))
     issued = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -46,7 +47,7 @@ def sign_in(url: str, account: Account) -> AuthenticatedClient:
     return AuthenticatedClient(base_url=url, token=session.session_token)
 
 
-def signed(account: Account, deployed: Contracts, slot: Slot, number: int) -> PostOrderNewOrder:
+def signed(account: LocalAccount, deployed: Contracts, slot: Slot, number: int) -> PostOrderNewOrder:
     start, domain = slot.delivery_start, deployed.exchange_domain
     expiry = start + timedelta(days=1)
     values = {
