@@ -1,5 +1,6 @@
 """Continuous trading through the API: orders in, the open book, the log after the gate, and who replays it."""
 
+import asyncio
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -134,3 +135,10 @@ async def test_continuous__orders_over_http__are_matched_shown_published_and_rep
     code, found = await run(*command, str(document))
     assert code != 0
     assert "slot-log-unreadable" in found["complaint"]
+
+
+async def test_book__more_ask_than_there_are_connections__all_are_told_the_same(market: Market) -> None:
+    async with market.http() as http, asyncio.timeout(8):
+        answers = await asyncio.gather(*(http.get(BOOK) for _ in range(60)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections.abc import AsyncIterator
 from urllib.parse import quote, urlencode
 
@@ -44,7 +45,7 @@ def complaint(attack: Attack, response: httpx.Response) -> str | None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("who", ["operator"])
+@pytest.mark.parametrize("who", ["operator", "trader"] if os.environ.get("GRIDTRACE_DEEP") else ["operator"])
 async def test_every_operation__hostile_values__answers_are_problems(
     market: Market, who: str, caplog: pytest.LogCaptureFixture
 ) -> None:
