@@ -69,6 +69,13 @@ function drawCandles(plot: uPlot): void {
   context.restore();
 }
 
+/** Half a bar of room at both ends, so that the first and the last are whole. */
+function withRoom(plot: uPlot, from: number, to: number): [number, number] {
+  const times = plot.data[0];
+  const half = times.length > 1 ? (to - from) / (times.length - 1) / 2 : 450;
+  return [from - half, to + half];
+}
+
 function options(width: number): uPlot.Options {
   const bars = uPlot.paths.bars?.({ size: [0.8, 60], align: 0 });
   const hidden: uPlot.Series = { scale: "price", paths: () => null, points: { show: false } };
@@ -79,7 +86,7 @@ function options(width: number): uPlot.Options {
     legend: { show: false },
     cursor: { points: { show: false }, y: false },
     scales: {
-      x: { time: true },
+      x: { time: true, range: withRoom },
       price: { range: (_plot, low, high) => uPlot.rangeNum(low ?? 0, high ?? 1, 0.12, true) },
       volume: { range: (_plot, _low, high) => [0, (high || 1) * 2.2] },
     },
