@@ -64,6 +64,7 @@ class Anvil(Service):
         self.state = state
         self.genesis_s = genesis_s
         self.mining = mining
+        self._old_states = log.with_name(f"{log.stem}.states")
 
     @property
     def url(self) -> str:
@@ -73,6 +74,7 @@ class Anvil(Service):
         command = [binary(), "--host", "127.0.0.1", "--port", str(self.port), "--chain-id", str(CHAIN_ID)]
         # "finalized" follows the head by two epochs: further than the blocks that a killed anvil may lose, and no more.
         command += ["--slots-in-an-epoch", str(EPOCH_BLOCKS)]
+        command += ["--cache-path", str(self._old_states)]
         # The gas limit per transaction is EIP-7825's.
         command += ["--enable-tx-gas-limit", "--quiet"]
         if not self.mining:
@@ -82,6 +84,15 @@ class Anvil(Service):
         if self.state is not None and self.state.exists():
             command += ["--load-state", str(_unpacked(self.state))]
         return command
+
+    def spawn(self) -> None:
+        # A killed anvil leaves the states of old blocks behind, gigabytes in the user's home if it may choose.
+        shutil.rmtree(self._old_states, ignore_errors=True)
+        super().spawn()
+
+    def stop(self) -> None:
+        super().stop()
+        shutil.rmtree(self._old_states, ignore_errors=True)
 
     def answers(self) -> bool:
         return self.alive() and listens("127.0.0.1", self.port)
