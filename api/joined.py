@@ -5,6 +5,7 @@ Whoever asks while it is under way waits for the next one: what he is told was r
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
+from functools import partial
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -23,6 +24,7 @@ class Joined(Generic[K, V]):
         task = self._next.get(key)
         if task is None:
             task = self._next[key] = asyncio.create_task(self._run(key, work, self._running.get(key)))
+            task.add_done_callback(partial(self._ended, key))
         # Who goes away takes nothing from the others.
         return await asyncio.shield(task)
 
@@ -35,3 +37,9 @@ class Joined(Generic[K, V]):
         finally:
             if self._running.get(key) is task:
                 del self._running[key]
+
+    def _ended(self, key: K, task: asyncio.Task[V]) -> None:
+        if self._next.get(key) is task:  # cancelled while it waited for the one before
+            del self._next[key]
+        if not task.cancelled():
+            task.exception()  # whoever wanted to know may have gone

@@ -1,5 +1,6 @@
 """Open books as they are told: made once for all who ask at the same time, again only when something has changed."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +10,9 @@ from api.joined import Joined
 from indexer.db import ACQUIRE_TIMEOUT_S, Pool, queries
 
 SQL = queries(__name__)
-MOST_KEPT: Final = 1_000
+MOST_KEPT: Final = 256
+LARGEST: Final = 256 << 10
+LIMIT_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +42,21 @@ class OpenBooks:
         """The answer as it was told before where it still holds, else what ``tell`` says. Raises what that raises."""
 
         async def answer() -> bytes:
+            async with asyncio.timeout(LIMIT_S):
+                return await once()
+
+        async def once() -> bytes:
             async with pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as db:
                 row = await db.fetchrow(SQL["state"], chain_id, area, *slot)
             state = _State(tuple(row or ()), int(now_s()))
             known = self._told.get(slot)
             if known is None or known[0] != state:
-                if len(self._told) >= MOST_KEPT:
-                    self._told.clear()
-                known = self._told[slot] = state, await tell()
+                known = state, await tell()
+                self._told.pop(slot, None)
+                if len(known[1]) <= LARGEST:
+                    self._told[slot] = known
+                if len(self._told) > MOST_KEPT:
+                    del self._told[next(iter(self._told))]
             return known[1]
 
         return await self._joined.get(slot, answer)

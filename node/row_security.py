@@ -4,6 +4,8 @@ Everything is set for the transaction alone (``SET LOCAL``), so that a connectio
 whatever becomes of the request. The policies are in migration 0016.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 from uuid import UUID
 
@@ -24,3 +26,11 @@ async def act_as(
     """
     user = "" if user_id is None else str(user_id)
     await db.execute(SQL["act_as"], APPLICATION_ROLE, account.hex(), user, role, str(published_until_s))
+
+
+@asynccontextmanager
+async def as_everybody(db: Connection) -> AsyncIterator[None]:
+    """Everybody's rows are seen within, in a transaction of ``act_as``: only for what is told of all, as sums are."""
+    await db.execute(SQL["as_owner"])
+    yield
+    await db.execute(SQL["as_application"], APPLICATION_ROLE)

@@ -196,7 +196,8 @@ async def book(
             found = await book_of(zone, delivery_start, db, site, await stamp(db, site, min_block=min_block))
         return found.model_dump_json().encode()
 
-    if min_block is not None or not _is_shown(site, delivery_start):
+    is_slot = seconds(delivery_start) % site.config.node.market.slot_s == 0
+    if min_block is not None or not is_slot or not _is_shown(site, delivery_start):
         return Response(await told(), media_type="application/json")
     area, slot = _area(site, zone).name, (zone, delivery_start)
     answer = await site.open_books.told(site.pool, site.chain_id, area, slot, site.clock.now_s, told)
@@ -206,7 +207,8 @@ async def book(
 async def book_of(zone: int, delivery_start: datetime, db: Any, site: Services, meta: Meta | None) -> Book:
     """The book of a zone's slot, as the caller of ``db`` may see it."""
     gate = _gate(site, delivery_start)
-    is_open, is_shown = site.clock.now() < gate, _is_shown(site, delivery_start)
+    is_open = site.clock.now() < gate
+    is_shown = is_open and site.config.node.market.trading == "continuous"
     rows = [] if is_open else await db.fetch(SQL["book"], zone, delivery_start)
     auction = None if is_open else await db.fetchrow(SQL["published"], zone, delivery_start)
     area = _area(site, zone)

@@ -98,6 +98,8 @@ async def _at(db: Any, site: Services, head: Head | None, block: int | None, fin
         if block is not None:
             raise IndexBehind(f"nothing is indexed, you ask for block {block}")
         return None
+    if block is None and head.time is None:
+        return None
     level = {"latest": head.number, "safe": head.safe, "finalized": head.finalized}[finality]
     level = min(level, head.number)
     if block is not None and block > head.number:

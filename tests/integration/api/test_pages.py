@@ -1,3 +1,4 @@
+import asyncio
 import re
 
 import pytest
@@ -25,6 +26,12 @@ async def test_page__nothing_traded_yet__still_says_what_it_is(market: Market) -
             response = await http.get(path, headers=HTML)
             assert response.status_code == 200, path
             assert heading in response.text.split("<h1>")[1].split("</h1>")[0]
+
+
+async def test_status_page__more_ask_than_there_are_connections__all_are_answered(market: Market) -> None:
+    async with market.http() as http, asyncio.timeout(9):
+        answers = await asyncio.gather(*(http.get("/status", headers=HTML) for _ in range(30)))
+    assert {answer.status_code for answer in answers} == {200}
 
 
 async def test_page__policy__allows_no_inline_code_and_the_markup_has_none(market: Market) -> None:

@@ -16,7 +16,7 @@ from indexer import migrate
 from indexer.db import Connection, Pool, connect, open_pool, transaction
 from node.metering.readings import SignedReading
 from node.metering.service import accept
-from node.row_security import APPLICATION_ROLE, act_as
+from node.row_security import APPLICATION_ROLE, act_as, as_everybody
 from tests.integration.conftest import database_of, execute
 
 pytestmark = pytest.mark.integration
@@ -279,3 +279,16 @@ async def test_owner__who_is_no_superuser__is_served_and_takes_readings(
             await db.close()
     finally:
         await execute(postgres_url, f"drop database {name} with (force)", f"drop role {name}")
+
+
+async def test_as_everybody__afterwards__only_the_callers_rows_are_seen(db: Connection) -> None:
+    (account, user), *_ = await enter(db, 3)
+    meters = "select count(*) from telemetry.meters"
+    async with db.transaction():
+        await act_as(db, 0.0, account, user, "trader")
+        assert await db.fetchval(meters) == 1
+        async with as_everybody(db):
+            assert await db.fetchval(meters) == 3
+        assert await db.fetchval(meters) == 1
+        assert await db.fetchval("select current_user") == APPLICATION_ROLE
+    assert await db.fetchval("select current_user = session_user")

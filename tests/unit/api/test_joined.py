@@ -1,6 +1,7 @@
 """One piece of work for all who ask at the same time, begun after they asked."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -82,3 +83,37 @@ async def test_get__work_fails__all_hear_of_it_and_the_next_begins_anew() -> Non
         return 7
 
     assert await joined.get("a", work) == 7
+
+
+async def test_get__work_fails_when_nobody_waits_any_more__is_no_fault_of_the_loop() -> None:
+    joined: Joined[str, int] = Joined()
+    faults: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+    may_fail = asyncio.Event()
+
+    async def fail() -> int:
+        await may_fail.wait()
+        raise ValueError("no")
+
+    leaving = asyncio.create_task(joined.get("a", fail))
+    await turns()
+    leaving.cancel()
+    await turns()
+    may_fail.set()
+    await turns()
+    gc.collect()
+    assert faults == []
+
+
+async def test_get__cancelled_while_it_waits_for_the_one_before__the_next_begins_anew() -> None:
+    joined, work = Joined[str, int](), Work()
+    first = asyncio.create_task(joined.get("a", work))
+    await turns()
+    second = asyncio.create_task(joined.get("a", work))
+    await turns()
+    joined._next["a"].cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    work.may_end.set()
+    assert await first == 1
+    assert await joined.get("a", work) == 2
