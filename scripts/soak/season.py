@@ -66,6 +66,7 @@ MOST_OPEN: Final = 3
 """Slots that may be under way when the next one ends."""
 STUCK_S: Final = 240.0
 BLOCK_S: Final = 0.4
+SETTLING_S: Final = 0.1
 WATCH_S: Final = 0.1
 REPEAT_S: Final = 4.0
 
@@ -84,6 +85,7 @@ class Season:
         self.redis = RedisServer(folder / "redis", folder / "redis.log")
         self.broker = BrokerServer(folder / "broker.log")
         self.anvil = Anvil(folder / "anvil.log")
+        self._mining = asyncio.Lock()
         self.clock = ToldClock(path=folder / "clock", rate=1_000.0)
         self.times: Counter[str] = Counter()
         self.faults_of: dict[int, list[str]] = defaultdict(list)
@@ -175,7 +177,8 @@ class Season:
         async def mine() -> None:
             while True:
                 with suppress(RpcUnavailable, RpcError):
-                    await self.control.call("evm_mine")
+                    async with self._mining:
+                        await self.control.call("evm_mine")
                 await asyncio.sleep(BLOCK_S)
 
         mining = asyncio.create_task(mine())
@@ -320,11 +323,24 @@ class Season:
     async def _reorganised(self) -> None:
         """Another branch, longer than the blocks that are gone. ``anvil_reorg`` may lose the contracts with them."""
         with suppress(RpcUnavailable, RpcError):
-            before, number = await self.control.call("evm_snapshot"), await self._head()
+            async with self._standing_still():
+                before, number = await self.control.call("evm_snapshot"), await self._head()
             await asyncio.sleep(self.random.uniform(0.3, 4.0))
-            gone = await self._head() - number
-            await self.control.call("evm_revert", before)
-            await self.control.call("anvil_mine", hex(gone + 1))
+            async with self._standing_still():
+                gone = await self._head() - number
+                await self.control.call("evm_revert", before)
+                await self.control.call("anvil_mine", hex(gone + 1))
+
+    @asynccontextmanager
+    async def _standing_still(self) -> AsyncIterator[None]:
+        """Nothing is mined within: anvil that mines while it goes back keeps what a block did whose logs are gone."""
+        async with self._mining:
+            await self.control.call("evm_setAutomine", False)
+            try:
+                await asyncio.sleep(SETTLING_S)
+                yield
+            finally:
+                await self.control.call("evm_setAutomine", True)
 
     async def _head(self) -> int:
         return int(await self.control.call("eth_blockNumber"), 16)
