@@ -116,7 +116,7 @@ class Ranges:
         ]
 
     async def batch(self, calls: Any) -> list[Any]:
-        raise NotImplementedError
+        raise AssertionError("anchors are asked for one range at a time")
 
 
 async def test_on_chain__node_that_answers_about_few_blocks__is_asked_about_fewer() -> None:
