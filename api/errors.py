@@ -43,6 +43,7 @@ UNREACHABLE: Final = (
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that was cut off in the middle of a call
     asyncpg.UndefinedTableError,  # events' tables are made when the indexer first starts
 )
 """A server that is away, starting, stopping or full; of a transaction that lost a conflict, the repetition may win."""

@@ -10,12 +10,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Final
 
-import asyncpg
-
 from api.deps import Services
 from api.hub import PERSONAL, Hub, topic_of
 from contracts.typed_data import checksum
-from indexer.db import ACQUIRE_TIMEOUT_S, Connection, queries
+from indexer.db import ACQUIRE_TIMEOUT_S, AWAY, Connection, queries
 from indexer.streams import events_of
 from node.bus import stop_if_cancelled
 
@@ -28,7 +26,6 @@ PAUSE_S: Final = 0.1
 MOST_BLOCKS: Final = 200
 """Told at once; who listens to a ledger that is read faster is told to read it again."""
 FILLS: Final = 50
-LOST: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 State = dict[str, Any]
 
 
@@ -51,7 +48,7 @@ class Follower:
             self._hub.moved.clear()
             try:
                 await self.look()
-            except LOST as error:
+            except AWAY as error:
                 stop_if_cancelled()
                 logger.warning("streams wait for the database: %s: %s", type(error).__name__, error)
             await asyncio.sleep(PAUSE_S)

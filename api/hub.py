@@ -9,12 +9,10 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-import asyncpg
-
 from api.deps import Services
 from api.market_feed import MarketFeed
 from contracts.errors import GridtraceError
-from indexer.db import connect, queries
+from indexer.db import AWAY, connect, queries
 from node.bus import stop_if_cancelled
 
 logger = logging.getLogger(__name__)
@@ -37,7 +35,6 @@ HEARTBEAT_S: Final = 5.0
 RECONNECT_S: Final = 0.5
 
 _SQL = queries(__name__)
-_LOST: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class TooManyListeners(GridtraceError):
@@ -231,7 +228,7 @@ class Hub:
                         await asyncio.sleep(HEARTBEAT_S)
                 finally:
                     connection.terminate()
-            except _LOST as error:
+            except AWAY as error:
                 stop_if_cancelled()
                 logger.warning("block notices lost, listening again: %s: %s", type(error).__name__, error)
             await asyncio.sleep(RECONNECT_S)
@@ -248,7 +245,7 @@ class Hub:
             if self.has_listeners("status"):
                 try:
                     await self._pulse(services)
-                except _LOST as error:
+                except AWAY as error:
                     stop_if_cancelled()
                     logger.warning("no pulse, database away: %s: %s", type(error).__name__, error)
             await asyncio.sleep(PULSE_S)

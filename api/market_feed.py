@@ -10,10 +10,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypeAlias
 
-import asyncpg
-
 from api.deps import Services, snapshot
-from indexer.db import queries
+from indexer.db import AWAY, queries
 from node.bus import stop_if_cancelled
 from node.market import indicative
 from node.market.area import area_of
@@ -24,7 +22,6 @@ EVERY_S: Final = 1.0
 MOST_WAITING: Final = 10_000
 """Slots with news that nobody has asked for yet; the oldest are forgotten."""
 _SQL: Final = queries(__name__)
-_AWAY: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 Slot: TypeAlias = tuple[int, int]
 """A zone, or an area's name, and delivery start."""
@@ -68,7 +65,7 @@ class MarketFeed:
             await asyncio.sleep(EVERY_S)
             try:
                 await self.tell(services)
-            except _AWAY as error:
+            except AWAY as error:
                 stop_if_cancelled()
                 logger.warning("no market data, database away: %s: %s", type(error).__name__, error)
 

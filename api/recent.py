@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-import asyncpg
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.deps import Services
 from api.etag import tell
 from api.joined import Joined
 from indexer import read
+from indexer.db import AWAY
 from indexer.read import Head
 
 HEAD_S: Final = 1.0
@@ -28,7 +28,6 @@ MOST_BYTES: Final = 32 << 20
 PATHS: Final = re.compile(r"/v1/ledger/(blocks|events|accounts/[^/]+)")
 _NAMING: Final = frozenset({b"authorization", b"cookie", b"origin"})
 """Who sends one of these may be told something else."""
-_AWAY: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
 
 @dataclass(slots=True)
@@ -99,7 +98,7 @@ async def _head(services: Services) -> Head | None:
     try:
         async with asyncio.timeout(HEAD_S), services.pool.acquire() as db:
             return await read.head(db, services.chain_id)
-    except _AWAY:  # the route will meet it, too, and say so
+    except AWAY:  # the route will meet it, too, and say so
         return None
 
 

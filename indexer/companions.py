@@ -41,7 +41,6 @@ FAULTS: Final = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # a connection that was cut off in the middle of a call
-    asyncpg.InternalClientError,
     OSError,
     TimeoutError,
 )

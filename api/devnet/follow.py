@@ -6,8 +6,6 @@ import time
 from dataclasses import dataclass, field
 from typing import Final
 
-import asyncpg
-
 from api.devnet import report
 from api.devnet.community import ZONE
 from api.devnet.lag import LagMeter
@@ -17,7 +15,7 @@ from api.devnet.settings import SLOT_S, Folder, Wishes
 from api.devnet.view import Moment, View
 from api.devnet.watcher import Watcher
 from indexer.clock import SimulatedClock
-from indexer.db import connect
+from indexer.db import AWAY, connect
 from indexer.errors import GridtraceError
 
 logger = logging.getLogger(__name__)
@@ -26,7 +24,6 @@ POLL_S: Final = 0.5
 STALL_SLOTS: Final = 6
 STALL_S: Final = 90.0
 TRADELESS_SLOTS: Final = 8
-UNREACHABLE: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Stalled(GridtraceError):
@@ -86,7 +83,7 @@ class Follower:
                 return await report.slots(db, ZONE, self.since_s)
             finally:
                 await db.close(timeout=2)
-        except UNREACHABLE as error:
+        except AWAY as error:
             logger.warning("no slots error=%s", error)
             return []
 

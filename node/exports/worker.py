@@ -16,7 +16,7 @@ from uuid import UUID
 import asyncpg
 
 from indexer.clock import Clock
-from indexer.db import Connection, connect, queries
+from indexer.db import AWAY, Connection, connect, queries
 from indexer.errors import GridtraceError
 from indexer.export import ExportRefused, Stamp, standing
 from node import row_security
@@ -34,7 +34,6 @@ KEPT_S: Final = 86_400.0
 MOST_TRIES: Final = 5
 MOST_BYTES: Final = 8 << 30
 STATEMENT_TIMEOUT_S: Final = 3_600.0
-LOST: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class ExportTooLarge(ExportRefused):
@@ -72,7 +71,7 @@ class Worker:
                             await self._wait()
                 finally:
                     db.terminate()  # and gives every lock back
-            except LOST as error:
+            except AWAY as error:
                 stop_if_cancelled()
                 logger.warning("exports wait, trying again: %s: %s", type(error).__name__, error)
             await asyncio.sleep(PAUSE_S)

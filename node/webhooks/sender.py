@@ -14,7 +14,7 @@ import aiohttp
 import asyncpg
 from aiohttp.abc import AbstractResolver
 
-from indexer.db import Connection, Pool, open_pool, queries
+from indexer.db import AWAY, Connection, Pool, open_pool, queries
 from indexer.streams import Message, NotDelivered, Stream, WebhookSink
 from node.bus import stop_if_cancelled
 from node.errors import GridtraceError
@@ -33,7 +33,6 @@ STEPS: Final = 20
 """How far one receiver is brought before others have their turn."""
 LONGEST_PAUSE_S: Final = 3_600.0
 GIVEN_UP_S: Final = 3 * 86_400.0
-LOST: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class Deliveries:
@@ -58,7 +57,7 @@ class Deliveries:
                     while True:
                         await self.round(pool, session)
                         await asyncio.sleep(POLL_S)
-            except LOST as error:
+            except AWAY as error:
                 stop_if_cancelled()
                 logger.warning("webhooks wait, trying again: %s: %s", type(error).__name__, error)
             await asyncio.sleep(PAUSE_S)

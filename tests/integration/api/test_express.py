@@ -3,6 +3,7 @@
 import logging
 from datetime import UTC, datetime
 
+import asyncpg
 import httpx
 import pytest
 
@@ -23,6 +24,7 @@ BID = OrderTerms(ZONE, datetime.fromtimestamp(NOW_S + 1_800, UTC), "buy", 1_000,
     [
         (RuntimeError("secret"), 500, "internal"),
         (ConnectionResetError("10.0.0.1"), 503, "unavailable"),
+        (asyncpg.InternalClientError("10.0.0.1: cut off"), 503, "unavailable"),
         (Busy(), 503, "unavailable"),
     ],
 )
